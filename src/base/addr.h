@@ -1,0 +1,63 @@
+/*
+ * addr: socket addresses as users write them, and networks to match them with.
+ *
+ * Numeric only: no name is looked up here (a lookup can block for seconds, and
+ * nothing in the data path may). It sits in base because both the configuration
+ * and the sockets need it.
+ *
+ *   127.0.0.1:9042   [::1]:9042   unix:/run/app.sock   localhost:9042 (= 127.0.0.1)
+ */
+#ifndef SALLYPORT_BASE_ADDR_H
+#define SALLYPORT_BASE_ADDR_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct addr {
+    socklen_t len;              /* 0: no address */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u;
+};
+
+/* What a connected peer needs to be named by; a struct addr without the room for
+   a path, because every connection holds one. */
+struct peer {
+    uint8_t family;             /* AF_INET, AF_INET6, AF_UNIX */
+    uint16_t port;              /* host order */
+    uint8_t ip[16];
+};
+
+/* Port 0 is accepted (the kernel picks). Sets e to the reason otherwise; the
+   reason does not repeat the text. 0 or -1. */
+int addr_parse(struct span s, struct addr *out, struct err *e);
+
+#define ADDR_TEXT_MAX 128
+char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
+bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_is_local(const struct addr *a);        /* loopback, or a Unix socket */
+
+void peer_from(const struct sockaddr *sa, struct peer *out);   /* v4-mapped IPv6 becomes IPv4 */
+#define PEER_TEXT_MAX 64
+char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX]); /* "unix" for a Unix socket */
+
+struct cidr {
+    uint8_t family;             /* AF_INET or AF_INET6 */
+    uint8_t bits;
+    uint8_t ip[16];
+};
+
+/* "10.0.0.0/8", "::1/128", or one address. Bits set behind the prefix are an error. */
+int cidr_parse(struct span s, struct cidr *out, struct err *e);
+bool cidr_has(const struct cidr *c, const struct peer *p);
+
+#endif

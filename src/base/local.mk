@@ -1,0 +1,11 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	src/base/addr.c src/base/addr.h \
+	src/base/buf.c src/base/buf.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/diag.c src/base/diag.h \
+	src/base/err.c src/base/err.h \
+	src/base/list.h \
+	src/base/log.c src/base/log.h \
+	src/base/mem.c src/base/mem.h \
+	src/base/str.c src/base/str.h

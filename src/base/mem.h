@@ -1,0 +1,23 @@
+/*
+ * mem: allocation for what is built at start, at reload and by commands, where
+ * there is nothing sensible to go on with when memory is out: these end the
+ * process with a message. The data path does not use them: it calls calloc()
+ * and loses one connection when that fails.
+ */
+#ifndef SALLYPORT_BASE_MEM_H
+#define SALLYPORT_BASE_MEM_H
+
+#include <stddef.h>
+
+void *mem_zalloc(size_t size);
+/* Grow `p` to `n` members of `size` bytes; overflow is fatal too. */
+void *mem_grow(void *p, size_t n, size_t size);
+void *mem_dup(const void *p, size_t len);
+char *mem_strdup(const char *s);
+char *mem_strndup(const char *s, size_t len);
+char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Overwrite a secret, in a way the compiler keeps, then free it. NULL is fine. */
+void mem_wipe_free(void *p, size_t len);
+
+#endif

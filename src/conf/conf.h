@@ -1,0 +1,137 @@
+/*
+ * conf: the configuration as plain data, every field with where it was set.
+ *
+ * Made from settings by the key table (keys.tbl): one row a key. Knows no OpenSSL
+ * and opens no socket; what only those can judge (a cipher list, a certificate)
+ * is text here and judged by who builds it, with conf_at() to say where it stood.
+ * Defaults are filled in; references between sections are checked.
+ */
+#ifndef SALLYPORT_CONF_CONF_H
+#define SALLYPORT_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/log.h"
+#include "conf/settings.h"
+
+#define CONF_WORKERS_AUTO UINT32_MAX
+
+enum conf_key {                 /* KEY_ROUTE_CLIENT_AUTH …: one a row of keys.tbl */
+#define KEY(SECTION, section, KEYNAME, ...) KEY_##SECTION##_##KEYNAME,
+#include "conf/keys.tbl"
+#undef KEY
+    KEY_COUNT
+};
+
+struct conf_strs {
+    char **v;
+    size_t n;
+};
+
+struct conf_addrs {
+    struct addr *v;
+    size_t n;
+};
+
+/* What every section object begins with. */
+struct conf_head {
+    const char *section;        /* "route" */
+    char *name;                 /* "" for [proxy] */
+    struct origin at;           /* its [head], or where it was first mentioned */
+    struct origin set[KEY_COUNT]; /* per key; file NULL: the default is in force */
+};
+
+enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
+enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
+enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
+
+struct conf_proxy {
+    struct conf_head head;
+    uint32_t workers;           /* CONF_WORKERS_AUTO, 0 = foreground, or a number */
+    char *user;
+    char *log;                  /* "stdout", "stderr", "syslog" or an absolute path */
+    int log_format;             /* enum log_format */
+    int log_level;              /* enum log_level */
+    bool access_log;
+    uint64_t drain_timeout_ms;
+};
+
+struct conf_store {
+    struct conf_head head;
+    struct conf_strs cert;      /* paths, resolved against the file that named them */
+    struct conf_strs key;       /* may be empty: the keys are in the cert files */
+    char *password_file;        /* NULL, a path, "fd:N" or "env:NAME" */
+    char *key_password_file;    /* the same */
+    int expired;                /* enum conf_expired */
+};
+
+struct conf_trust {
+    struct conf_head head;
+    struct conf_strs ca;        /* paths */
+    uint32_t depth;
+};
+
+struct conf_listener {          /* its name is the address */
+    struct conf_head head;
+    struct addr addr;
+    uint64_t handshake_timeout_ms;
+};
+
+struct conf_route {
+    struct conf_head head;
+    struct conf_addrs listen;
+    struct conf_strs alpn;
+    struct conf_store *store;
+    int client_auth;            /* enum conf_client_auth, resolved */
+    struct conf_trust *trust;   /* NULL exactly when client_auth is none */
+    struct conf_upstream *upstream;
+    unsigned protocols;         /* set of enum conf_protocol */
+    char *ciphers, *ciphersuites, *groups;   /* NULL: ours (tls/ctx.c) */
+    int session_tickets;        /* enum conf_tickets */
+    uint64_t idle_timeout_ms;   /* 0: none */
+};
+
+struct conf_upstream {
+    struct conf_head head;
+    struct addr server;
+    bool builtin_page;          /* server = builtin:page; then `server` is empty */
+    uint64_t connect_timeout_ms;
+    struct conf_strs plaintext_to;
+};
+
+struct conf {
+    struct conf_proxy proxy;
+    struct conf_store **stores;         size_t nstores;
+    struct conf_trust **trusts;         size_t ntrusts;
+    struct conf_listener **listeners;   size_t nlisteners;   /* one for every address a route listens on */
+    struct conf_route **routes;         size_t nroutes;
+    struct conf_upstream **upstreams;   size_t nupstreams;
+};
+
+/*
+ * Settings to configuration. Findings go to d; NULL if any is an error. Later
+ * settings win over earlier ones for keys of [proxy] from different origins (the
+ * command line comes after the environment, after the file); a scalar key given
+ * twice in one file is an error.
+ */
+struct conf *conf_build(const struct settings *s, struct diags *d);
+void conf_free(struct conf *c);
+
+/* For a finding about one key of a section. */
+struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char *value);
+
+/* The listener settings for an address; never NULL for one a route listens on. */
+const struct conf_listener *conf_listener_for(const struct conf *c, const struct addr *a);
+
+/* The configuration in force, in the file's own syntax; each key says where it was set. */
+void conf_dump(const struct conf *c, FILE *out);
+
+/* Keys flagged "restart" that differ between the two: a warning each. */
+void conf_warn_restart(const struct conf *running, const struct conf *next, struct diags *d);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * worker: listeners, connections and the snapshot in force, on one loop.
+ *
+ * It does not know whether it is a process of its own or the debugger's
+ * foreground: app/ decides that and passes it snapshots and descriptors.
+ */
+#ifndef SALLYPORT_PROXY_WORKER_H
+#define SALLYPORT_PROXY_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/loop.h"
+#include "proxy/account.h"
+#include "proxy/snapshot.h"
+
+struct worker;
+
+/* `mine` is this worker's slot. NULL and e on failure. */
+struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e);
+
+/*
+ * Put a snapshot in force: new connections use it, running ones keep theirs.
+ * Takes the caller's reference. `fds` has a listening socket for each of
+ * snap->listeners, in that order; they become the worker's. A socket for an
+ * address it serves already is closed and the one in use kept; addresses that
+ * are gone are closed. 0, or -1 and e with everything as it was (the fds closed).
+ */
+int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds,
+                 struct err *e);
+
+/*
+ * Take what waits in the listening queues, close the listeners, and call
+ * done(arg, cut) once no connection is left, or when timeout_ms is over and the
+ * rest has been cut: `cut` is their number. Calling it again only changes the timeout.
+ */
+typedef void worker_drained_fn(void *arg, unsigned cut);
+void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done, void *arg);
+
+unsigned worker_open_connections(const struct worker *w);
+
+/* Ends every connection at once. */
+void worker_free(struct worker *w);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * failure: why a handshake failed, in words.
+ *
+ * A row of failures.tbl is a cause: short name (a log field and, later, a metric
+ * label), the side at fault, what happened, the likely fix. failure_of() finds the
+ * row from what OpenSSL queued, the alert that came or went, the verification
+ * result and how the connection ended.
+ */
+#ifndef SALLYPORT_TLS_FAILURE_H
+#define SALLYPORT_TLS_FAILURE_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+enum tls_cause {
+#define FAILURE(NAME, name, side, what, fix) TLS_CAUSE_##NAME,
+#include "tls/failures.tbl"
+#undef FAILURE
+    TLS_CAUSE_COUNT
+};
+
+enum tls_side { SIDE_CLIENT, SIDE_US, SIDE_NETWORK };
+
+struct tls_failure {
+    enum tls_cause cause;
+    const char *name;           /* "client-untrusted-issuer" */
+    enum tls_side side;
+    char text[384];             /* cause with its facts: names, dates, versions; escaped */
+    const char *fix;            /* may be NULL */
+};
+
+/* How the failing call ended, beside what OpenSSL says. */
+struct tls_ending {
+    bool eof;                   /* the peer sent FIN during the handshake */
+    int sys_errno;              /* a system error (ECONNRESET …), or 0 */
+    bool timed_out;
+    uint64_t bytes_in;          /* received before the end */
+    const unsigned char *first; /* the first bytes received (up to 16), for guessing a protocol */
+    size_t nfirst;
+    const char *offer;          /* our versions in words (tls_ctx.offer) */
+};
+
+/*
+ * Classify, and empty OpenSSL's error queue. To be called right after the failing
+ * call, before any other use of the library. The SSL's ex_data is not needed:
+ * the verification error is taken from SSL_get_verify_result() and the queue.
+ */
+void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out);
+
+const char *failure_side_text(enum tls_side side);     /* "client", "us", "network" */
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * identity: who a peer is, copied out of its verified certificate.
+ *
+ * Taken once, when the handshake ends; nothing after it reaches into the SSL.
+ * Names are byte runs with a length: one with a NUL inside is kept whole and so
+ * matches nothing. Texts are UTF-8 as in the certificate, not yet escaped.
+ */
+#ifndef SALLYPORT_TLS_IDENTITY_H
+#define SALLYPORT_TLS_IDENTITY_H
+
+#include <openssl/x509.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+enum identity_kind { ID_CN, ID_OU, ID_O, ID_DNS, ID_URI, ID_IP, ID_EMAIL };
+
+struct identity_name {
+    enum identity_kind kind;
+    struct span text;           /* ID_IP: printed form */
+};
+
+struct identity {
+    char *subject;              /* RFC 2253 order, one line: "CN=alice,OU=ops" */
+    char *issuer;
+    char *serial;               /* hex, lower case */
+    char sha256[65];            /* of the certificate, hex */
+    int64_t not_after;          /* seconds since 1970 */
+    struct identity_name *names;
+    size_t nnames;
+    struct identity_name *best; /* what to call it in one word: URI, else CN, else DNS … ; NULL if nothing */
+};
+
+/* NULL when memory is out. */
+struct identity *identity_of(X509 *leaf);
+void identity_free(struct identity *id);
+
+/* The name for a log line, as "uri:spiffe://x" or "cn:alice"; cut to cap. */
+char *identity_text(const struct identity *id, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * keypair: one private key and its chain, parsed and judged.
+ *
+ * Made from DER (load.h), by the loader to prove it and by each worker to use it.
+ * Immutable afterwards; contexts hold it by count.
+ */
+#ifndef SALLYPORT_TLS_KEYPAIR_H
+#define SALLYPORT_TLS_KEYPAIR_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "tls/load.h"
+
+struct keypair {
+    EVP_PKEY *key;
+    X509 *leaf;
+    STACK_OF(X509) *chain;      /* without the leaf; may be empty */
+};
+
+/* NULL and e when a part does not parse. */
+struct keypair *keypair_new(const uint8_t *key, size_t keylen, const struct der *chain, size_t n,
+                            struct err *e);
+void keypair_free(struct keypair *k);
+
+struct keypair_rules {
+    bool serve_expired;         /* expired is a warning, not an error */
+    int64_t now;                /* seconds since 1970 */
+};
+
+/*
+ * What is wrong with it. Errors: key does not match the leaf; leaf expired
+ * (unless served all the same) or not valid yet; leaf whose extended key usage
+ * excludes serverAuth. Warnings: no subject alternative name; X.509 v1; chain
+ * with a gap or out of order; an intermediate that is expired; RSA key under 2048 bits.
+ * Every finding has a hint with the fix.
+ */
+void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
+                   struct diag_at where, const char *path, struct diags *d);
+
+/* "RSA 2048", "EC P-256", "ED25519"; static or in buf. */
+const char *keypair_type(const struct keypair *k, char buf[32]);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * load: key and certificate files, as users have them, to plain DER.
+ *
+ * This runs in the loader (and in `check` and `show`), never in a worker: the
+ * bytes that leave here are certificates and PKCS#8 keys in DER, and no password.
+ * The format is told by content, never by name. Today: PEM — bundles, text around
+ * the blocks, any order, PKCS#1 / SEC1 / PKCS#8 keys, encrypted PKCS#8 and the
+ * older "DEK-Info" encryption (RFC 7468, RFC 5208, RFC 1421 4.6.1.1) — and DER
+ * certificates and keys. Anything else is refused by what it is, if known.
+ */
+#ifndef SALLYPORT_TLS_LOAD_H
+#define SALLYPORT_TLS_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+
+/* A file's bytes, and which key of the configuration named it. */
+struct tls_input {
+    const char *path;
+    const uint8_t *data;
+    size_t len;
+    struct diag_at where;
+};
+
+struct der {
+    uint8_t *p;
+    size_t len;
+};
+
+/* One private key with its certificate chain, leaf first. */
+struct keymat {
+    struct der key;             /* PKCS#8, unencrypted */
+    struct der *chain;
+    size_t nchain;
+    const char *path;           /* the file the leaf came from (the input's string) */
+    struct diag_at where;
+};
+
+struct keymats {
+    struct keymat *v;
+    size_t n;
+};
+
+/*
+ * Every certificate file of a store, the key files beside them, and the password
+ * for an encrypted key (NULL if none was given). Each key finds its certificate
+ * by public key; the chain is what else lies in the leaf's file, ordered by
+ * issuer. Findings: not a certificate file, no private key entry, key that
+ * belongs to no certificate, encrypted without password, wrong password, two
+ * leaves of one key type. 0, or -1 when any error was added. *out is the
+ * caller's either way (keymats_free).
+ */
+int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
+               size_t nkeys, const char *password, struct keymats *out, struct diags *d);
+
+void keymats_free(struct keymats *k);       /* keys are wiped */
+
+struct ders {
+    struct der *v;
+    size_t n;
+};
+
+/*
+ * The certificates of a trust file. Findings: no certificate in it, a private key
+ * in it (a warning), a CA that is expired (a warning), a certificate that is no
+ * CA and not self-signed (a warning: it is an anchor for itself alone); a file
+ * whose every certificate is neither CA nor self-signed end entity is an error.
+ * 0 or -1.
+ */
+int load_trust(const struct tls_input *file, struct ders *out, struct diags *d);
+
+void ders_free(struct ders *s);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * tls_stream: a stream that speaks TLS.
+ *
+ * The one place that calls SSL_*: the error queue is cleared before each call and
+ * classified after it, so one peer's mistake is never charged to another. OpenSSL
+ * reaches the socket through a BIO of ours over stream_recv() and stream_send():
+ * it stops when the socket is known to be empty, without a call that must fail,
+ * and how the connection ended is known exactly.
+ */
+#ifndef SALLYPORT_TLS_TLS_STREAM_H
+#define SALLYPORT_TLS_TLS_STREAM_H
+
+#include "net/stream.h"
+#include "tls/ctx.h"
+#include "tls/failure.h"
+#include "tls/identity.h"
+
+/* Turn an open raw stream into the server side of a TLS connection. 0, or -1 when
+   memory is out; the stream is then as it was. */
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx);
+
+/* What a connection is remembered by once its handshake is done. */
+struct tls_facts {
+    const char *version;        /* "TLSv1.3"; static, like the next two */
+    const char *suite;
+    const char *group;          /* may be NULL (RSA key exchange) */
+    bool resumed;
+    char *sni;                  /* NULL: none sent */
+    char *alpn;                 /* NULL: none selected */
+    struct identity *identity;  /* NULL: no certificate */
+};
+
+/* After stream_handshake() said STREAM_OK. 0, or -1 when memory is out. */
+int tls_stream_facts(struct stream *s, struct tls_facts *out);
+void tls_facts_free(struct tls_facts *f);
+
+/* After stream_handshake() said anything but OK or AGAIN, or when its time ran
+   out: why. Filled in by the failing call itself. */
+const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out);
+
+/* The server name the client asked for, as far as known; for the log of failures. NULL if none. */
+const char *tls_stream_sni(const struct stream *s);
+
+/* Bytes received on the wire so far. */
+uint64_t tls_stream_bytes_in(const struct stream *s);
+
+/* The peer has sent close_notify (TLS 1.2: it may close at once, and that is no error). */
+bool tls_stream_peer_closed(const struct stream *s);
+
+#endif
