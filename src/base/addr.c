@@ -1,0 +1,210 @@
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static int parse_unix(struct span path, struct addr *out, struct err *e)
+{
+    if (path.len == 0 || path.p[0] != '/')
+        return err_setx(e, "unix: needs an absolute path");
+    if (path.len >= sizeof(out->u.un.sun_path))
+        return err_setx(e, "the path of a Unix socket may have %zu bytes, this has %zu",
+                        sizeof(out->u.un.sun_path) - 1, path.len);
+    if (memchr(path.p, '\0', path.len) != NULL)
+        return err_setx(e, "the path holds a NUL byte");
+    out->u.un.sun_family = AF_UNIX;
+    memcpy(out->u.un.sun_path, path.p, path.len);
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    return 0;
+}
+
+/* The host of "host:port", without brackets, as a terminated string. */
+static int parse_ip(struct span host, bool bracketed, struct addr *out, uint16_t port, struct err *e)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (!bracketed && str_eq(host, "localhost"))
+        host = (struct span){ "127.0.0.1", 9 };
+    if (host.len == 0)
+        return err_setx(e, "the address before the port is missing (0.0.0.0 for all of IPv4, "
+                           "[::] for all of IPv6)");
+    if (host.len < sizeof(text)) {
+        memcpy(text, host.p, host.len);
+        text[host.len] = '\0';
+        if (!bracketed && inet_pton(AF_INET, text, &out->u.in.sin_addr) == 1) {
+            out->u.in.sin_family = AF_INET;
+            out->u.in.sin_port = htons(port);
+            out->len = sizeof(out->u.in);
+            return 0;
+        }
+        if (bracketed && inet_pton(AF_INET6, text, &out->u.in6.sin6_addr) == 1) {
+            out->u.in6.sin6_family = AF_INET6;
+            out->u.in6.sin6_port = htons(port);
+            out->len = sizeof(out->u.in6);
+            return 0;
+        }
+    }
+    return err_setx(e, "not a numeric %s address", bracketed ? "IPv6" : "IPv4");
+}
+
+int addr_parse(struct span s, struct addr *out, struct err *e)
+{
+    struct span host, port_text;
+    uint64_t port;
+    bool bracketed = s.len > 0 && s.p[0] == '[';
+
+    memset(out, 0, sizeof(*out));
+    if (s.len >= 5 && memcmp(s.p, "unix:", 5) == 0)
+        return parse_unix((struct span){ s.p + 5, s.len - 5 }, out, e);
+    if (bracketed) {
+        const char *close = memchr(s.p, ']', s.len);
+        if (close == NULL)
+            return err_setx(e, "the ] of the IPv6 address is missing");
+        host = (struct span){ s.p + 1, (size_t)(close - s.p) - 1 };
+        port_text = (struct span){ close + 1, s.len - host.len - 2 };
+        if (port_text.len == 0 || port_text.p[0] != ':')
+            return err_setx(e, "the port is missing ([::1]:9042)");
+    } else {
+        const char *colon = memrchr(s.p, ':', s.len);
+        if (colon == NULL)
+            return err_setx(e, "the port is missing (127.0.0.1:9042)");
+        host = (struct span){ s.p, (size_t)(colon - s.p) };
+        if (memchr(host.p, ':', host.len) != NULL)
+            return err_setx(e, "an IPv6 address stands in brackets ([::1]:9042)");
+        port_text = (struct span){ colon, s.len - host.len };
+    }
+    port_text.p++;
+    port_text.len--;
+    if (!str_u64(port_text, 65535, &port))
+        return err_setx(e, "the port is not a number from 0 to 65535");
+    return parse_ip(host, bracketed, out, (uint16_t)port, e);
+}
+
+char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX])
+{
+    char ip[INET6_ADDRSTRLEN] = "";
+
+    if (a->len == 0) {
+        out[0] = '\0';
+    } else if (a->u.sa.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &a->u.in.sin_addr, ip, sizeof(ip));
+        snprintf(out, ADDR_TEXT_MAX, "%s:%u", ip, ntohs(a->u.in.sin_port));
+    } else if (a->u.sa.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &a->u.in6.sin6_addr, ip, sizeof(ip));
+        snprintf(out, ADDR_TEXT_MAX, "[%s]:%u", ip, ntohs(a->u.in6.sin6_port));
+    } else {
+        snprintf(out, ADDR_TEXT_MAX, "unix:%s", a->u.un.sun_path);
+    }
+    return out;
+}
+
+bool addr_equal(const struct addr *a, const struct addr *b)
+{
+    if (a->len == 0 || b->len == 0 || a->u.sa.sa_family != b->u.sa.sa_family)
+        return a->len == b->len;
+    switch (a->u.sa.sa_family) {
+    case AF_INET:
+        return a->u.in.sin_port == b->u.in.sin_port
+            && a->u.in.sin_addr.s_addr == b->u.in.sin_addr.s_addr;
+    case AF_INET6:
+        return a->u.in6.sin6_port == b->u.in6.sin6_port
+            && memcmp(&a->u.in6.sin6_addr, &b->u.in6.sin6_addr, 16) == 0;
+    default:
+        return strcmp(a->u.un.sun_path, b->u.un.sun_path) == 0;
+    }
+}
+
+bool addr_is_local(const struct addr *a)
+{
+    static const struct cidr loop4 = { AF_INET, 8, { 127 } };
+    static const struct cidr loop6 = { AF_INET6, 128, { [15] = 1 } };
+    struct peer p;
+
+    peer_from(&a->u.sa, &p);
+    return p.family == AF_UNIX || cidr_has(&loop4, &p) || cidr_has(&loop6, &p);
+}
+
+void peer_from(const struct sockaddr *sa, struct peer *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
+        out->family = AF_INET;
+        out->port = ntohs(in->sin_port);
+        memcpy(out->ip, &in->sin_addr, 4);
+    } else if (sa->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+        out->family = mapped ? AF_INET : AF_INET6;
+        out->port = ntohs(in6->sin6_port);
+        memcpy(out->ip, (const uint8_t *)&in6->sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+    } else {
+        out->family = AF_UNIX;
+    }
+}
+
+char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX])
+{
+    char ip[INET6_ADDRSTRLEN] = "";
+
+    if (p->family == AF_UNIX) {
+        snprintf(out, PEER_TEXT_MAX, "unix");
+        return out;
+    }
+    inet_ntop(p->family, p->ip, ip, sizeof(ip));
+    snprintf(out, PEER_TEXT_MAX, p->family == AF_INET ? "%s:%u" : "[%s]:%u", ip, p->port);
+    return out;
+}
+
+/* Whether the first `bits` bits of a and b are the same. */
+static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    unsigned whole = bits / 8, rest = bits % 8;
+    uint8_t mask = (uint8_t)(0xff00u >> rest);
+
+    return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
+}
+
+int cidr_parse(struct span s, struct cidr *out, struct err *e)
+{
+    char text[INET6_ADDRSTRLEN];
+    const char *slash = s.len > 0 ? memchr(s.p, '/', s.len) : NULL;
+    size_t host = slash ? (size_t)(slash - s.p) : s.len;
+    uint8_t net[16] = { 0 };
+    uint64_t bits;
+
+    memset(out, 0, sizeof(*out));
+    if (host == 0 || host >= sizeof(text))
+        return err_setx(e, "not a numeric address or network (10.0.0.0/8)");
+    memcpy(text, s.p, host);
+    text[host] = '\0';
+    if (inet_pton(AF_INET, text, out->ip) == 1)
+        out->family = AF_INET;
+    else if (inet_pton(AF_INET6, text, out->ip) == 1)
+        out->family = AF_INET6;
+    else
+        return err_setx(e, "not a numeric address or network (10.0.0.0/8)");
+
+    unsigned full = out->family == AF_INET ? 32 : 128;
+    bits = full;
+    if (slash != NULL && !str_u64((struct span){ slash + 1, s.len - host - 1 }, full, &bits))
+        return err_setx(e, "the prefix length is not a number from 0 to %u", full);
+    out->bits = (uint8_t)bits;
+
+    for (unsigned i = 0; i < full; i++)
+        if (i < bits)
+            net[i / 8] |= (uint8_t)(out->ip[i / 8] & (0x80u >> (i % 8)));
+    if (memcmp(net, out->ip, sizeof(net)) != 0) {
+        char proper[INET6_ADDRSTRLEN];
+        inet_ntop(out->family, net, proper, sizeof(proper));
+        return err_setx(e, "bits are set behind the prefix; the network is %s/%u", proper,
+                        (unsigned)bits);
+    }
+    return 0;
+}
+
+bool cidr_has(const struct cidr *c, const struct peer *p)
+{
+    return c->family == p->family && prefix_equal(c->ip, p->ip, c->bits);
+}

@@ -1,0 +1,232 @@
+#include "base/diag.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static char *dup_or_null(const char *s)
+{
+    return s ? mem_strdup(s) : NULL;
+}
+
+static struct diag *append(struct diags *d, enum diag_level level)
+{
+    d->v = mem_grow(d->v, d->n + 1, sizeof(d->v[0]));
+    struct diag *g = &d->v[d->n++];
+    *g = (struct diag){ .level = level };
+    if (level == DIAG_ERROR)
+        d->errors++;
+    return g;
+}
+
+void diag_add(struct diags *d, enum diag_level level, struct diag_at where, const char *hint,
+              const char *fmt, ...)
+{
+    char message[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    va_end(ap);
+
+    struct diag *g = append(d, level);
+    g->file = dup_or_null(where.at.file);
+    g->line = where.at.line;
+    g->section = dup_or_null(where.section);
+    g->key = dup_or_null(where.key);
+    g->value = dup_or_null(where.value);
+    g->message = mem_strdup(message);
+    g->hint = dup_or_null(hint);
+}
+
+static const char *level_name(enum diag_level level)
+{
+    return level == DIAG_ERROR ? "error" : "warning";
+}
+
+#define SHOWN_VALUE 120 /* of a value; the line number says where the rest is */
+
+char *diag_text(const struct diag *g)
+{
+    char place[32] = "", value[SHOWN_VALUE * 4 + 1] = "";
+    bool cut = g->value != NULL && strlen(g->value) > SHOWN_VALUE;
+
+    if (g->line > 0)
+        snprintf(place, sizeof(place), ":%u", g->line);
+    if (g->value != NULL)
+        str_escape(value, sizeof(value),
+                   (struct span){ g->value, cut ? SHOWN_VALUE : strlen(g->value) });
+    return mem_printf("%s%s%s%s: %s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
+                      g->file ? ": " : "", level_name(g->level), g->section ? "[" : "",
+                      g->section ? g->section : "", g->section ? "] " : "", g->key ? g->key : "",
+                      g->value ? " = \"" : "", value, cut ? "…" : "", g->value ? "\"" : "",
+                      g->key || g->value ? ": " : "", g->message, g->hint ? " (" : "",
+                      g->hint ? g->hint : "", g->hint ? ")" : "");
+}
+
+void diags_print(const struct diags *d, FILE *out)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        char *text = diag_text(&d->v[i]);
+        fprintf(out, "%s\n", text);
+        free(text);
+    }
+}
+
+static void json_string(FILE *out, const char *name, const char *s, bool first)
+{
+    if (!first)
+        fputs(", ", out);
+    fprintf(out, "\"%s\": ", name);
+    if (s == NULL) {
+        fputs("null", out);
+        return;
+    }
+    fputc('"', out);
+    for (; *s != '\0'; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20)
+            fprintf(out, "\\u%04x", c);
+        else
+            fputc(c, out);
+    }
+    fputc('"', out);
+}
+
+void diags_print_json(const struct diags *d, FILE *out)
+{
+    fputs("[", out);
+    for (size_t i = 0; i < d->n; i++) {
+        const struct diag *g = &d->v[i];
+        fputs(i ? ",\n  {" : "\n  {", out);
+        json_string(out, "level", level_name(g->level), true);
+        json_string(out, "file", g->file, false);
+        fprintf(out, ", \"line\": %u", g->line);
+        json_string(out, "section", g->section, false);
+        json_string(out, "key", g->key, false);
+        json_string(out, "value", g->value, false);
+        json_string(out, "message", g->message, false);
+        json_string(out, "hint", g->hint, false);
+        fputc('}', out);
+    }
+    fputs(d->n ? "\n]\n" : "]\n", out);
+}
+
+void diags_log(const struct diags *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        char *text = diag_text(&d->v[i]);
+        log_line(d->v[i].level == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s", text);
+        free(text);
+    }
+}
+
+/* Packed: per finding the level and the line as 4 bytes each, then six strings,
+   each as a length of 4 bytes (UINT32_MAX: NULL) and the bytes. */
+#define STRINGS 6
+
+static void strings_of(struct diag *g, char **s[STRINGS])
+{
+    char **all[STRINGS] = { &g->file, &g->section, &g->key, &g->value, &g->message, &g->hint };
+
+    memcpy(s, all, sizeof(all));
+}
+
+struct out {
+    char *p;
+    size_t len;
+};
+
+static void out_put(struct out *o, const void *p, size_t n)
+{
+    o->p = mem_grow(o->p, o->len + n, 1);
+    if (n > 0)
+        memcpy(o->p + o->len, p, n);
+    o->len += n;
+}
+
+void diags_pack(const struct diags *d, char **bytes, size_t *len)
+{
+    struct out o = { NULL, 0 };
+
+    for (size_t i = 0; i < d->n; i++) {
+        struct diag g = d->v[i];
+        char **s[STRINGS];
+        uint32_t fixed[2] = { (uint32_t)g.level, g.line };
+
+        out_put(&o, fixed, sizeof(fixed));
+        strings_of(&g, s);
+        for (int k = 0; k < STRINGS; k++) {
+            uint32_t n = *s[k] ? (uint32_t)strlen(*s[k]) : UINT32_MAX;
+            out_put(&o, &n, sizeof(n));
+            if (*s[k] != NULL)
+                out_put(&o, *s[k], n);
+        }
+    }
+    *bytes = o.p;
+    *len = o.len;
+}
+
+static bool take(const char **p, size_t *left, void *out, size_t n)
+{
+    if (*left < n)
+        return false;
+    memcpy(out, *p, n);
+    *p += n;
+    *left -= n;
+    return true;
+}
+
+static bool take_string(const char **p, size_t *left, char **out)
+{
+    uint32_t n;
+
+    if (!take(p, left, &n, sizeof(n)))
+        return false;
+    if (n == UINT32_MAX)
+        return true;
+    if (n > *left)
+        return false;
+    *out = mem_strndup(*p, n);
+    *p += n;
+    *left -= n;
+    return true;
+}
+
+bool diags_unpack(const char *bytes, size_t len, struct diags *out)
+{
+    while (len > 0) {
+        uint32_t fixed[2];
+        char **s[STRINGS];
+
+        if (!take(&bytes, &len, fixed, sizeof(fixed)) || fixed[0] > DIAG_WARNING)
+            return false;
+        struct diag *g = append(out, (enum diag_level)fixed[0]);
+        g->line = fixed[1];
+        strings_of(g, s);
+        for (int k = 0; k < STRINGS; k++)
+            if (!take_string(&bytes, &len, s[k]))
+                return false;
+        if (g->message == NULL)
+            return false;
+    }
+    return true;
+}
+
+void diags_free(struct diags *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        char **s[STRINGS];
+        strings_of(&d->v[i], s);
+        for (int k = 0; k < STRINGS; k++)
+            free(*s[k]);
+    }
+    free(d->v);
+    *d = (struct diags){ 0 };
+}
