@@ -1,1 +1,5 @@
-# sources of this layer
+noinst_LIBRARIES += libnet.a
+libnet_a_SOURCES = \
+	src/net/loop.c src/net/loop.h \
+	src/net/sock.c src/net/sock.h \
+	src/net/stream.c src/net/stream.h

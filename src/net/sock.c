@@ -1,0 +1,172 @@
+#include "net/sock.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEEP_IDLE_S 20
+#define KEEP_INTERVAL_S 10
+#define KEEP_PROBES 3
+
+static void set_int(int fd, int level, int option, int value)
+{
+    /* Options that tune; a kernel that lacks one still carries the bytes. */
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void tune_tcp(int fd)
+{
+    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_INTERVAL_S);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES);
+    sock_user_timeout(fd, SOCK_USER_TIMEOUT_MS);
+}
+
+static bool is_unix(const struct addr *a)
+{
+    return a->u.sa.sa_family == AF_UNIX;
+}
+
+static int new_socket(const struct addr *a)
+{
+    return socket(a->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* A socket file that nobody serves any more is in the way of bind(): remove it. */
+static void remove_stale(const struct addr *a)
+{
+    struct stat st;
+
+    if (lstat(a->u.un.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return;
+    int fd = new_socket(a);
+    if (fd < 0)
+        return;
+    if (connect(fd, &a->u.sa, a->len) != 0 && errno == ECONNREFUSED)
+        (void)unlink(a->u.un.sun_path);
+    close(fd);
+}
+
+int sock_listen(const struct addr *a, int backlog, struct err *e)
+{
+    int fd = new_socket(a);
+
+    if (fd < 0)
+        return err_set(e, "cannot make a socket");
+    if (is_unix(a)) {
+        remove_stale(a);
+    } else {
+        set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        tune_tcp(fd);           /* accepted sockets inherit all of it */
+        if (a->u.sa.sa_family == AF_INET6)
+            set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    if (bind(fd, &a->u.sa, a->len) != 0 || listen(fd, backlog) != 0) {
+        err_set(e, "cannot listen");
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+int sock_accept(int listen_fd, struct peer *from)
+{
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+    } u = { .sa.sa_family = AF_UNIX };
+    socklen_t len = sizeof(u);
+    int fd;
+
+    do
+        fd = accept4(listen_fd, &u.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd >= 0)
+        peer_from(&u.sa, from);
+    return fd;
+}
+
+int sock_connect(const struct addr *a)
+{
+    int fd = new_socket(a), rc;
+
+    if (fd < 0)
+        return -1;
+    if (!is_unix(a))
+        tune_tcp(fd);
+    do
+        rc = connect(fd, &a->u.sa, a->len);
+    while (rc != 0 && errno == EINTR);
+    if (rc == 0 || errno == EINPROGRESS)
+        return fd;
+
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int sock_local_addr(int fd, struct addr *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->len = sizeof(out->u);
+    if (getsockname(fd, &out->u.sa, &out->len) != 0) {
+        out->len = 0;
+        return -1;
+    }
+    return 0;
+}
+
+/* The leading part of struct tcp_info that every supported kernel fills; libc's own
+   struct stops before tcpi_notsent_bytes on Debian 12. */
+struct tcp_facts {
+    struct tcp_info base;
+    uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+    uint32_t segs_out, segs_in, notsent_bytes;
+};
+
+static bool tcp_facts(int fd, struct tcp_facts *f)
+{
+    socklen_t len = sizeof(*f);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, f, &len) == 0 && len == sizeof(*f);
+}
+
+bool sock_peer_stalled(int fd)
+{
+    struct tcp_facts f;
+
+    /* Nothing in flight, yet bytes left to send: only a shut window holds them. */
+    return tcp_facts(fd, &f) && f.base.tcpi_unacked == 0 && f.notsent_bytes > 0
+        && f.base.tcpi_probes < KEEP_PROBES;
+}
+
+unsigned sock_unacked(int fd)
+{
+    int n = 0;
+
+    return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (unsigned)n : 0;
+}
+
+void sock_user_timeout(int fd, unsigned ms)
+{
+    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms);
+}
+
+bool sock_is_dead(int fd)
+{
+    struct pollfd p = { .fd = fd };
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}

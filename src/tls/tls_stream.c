@@ -1,0 +1,365 @@
+#include "tls/tls_stream.h"
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_BYTES 16
+
+struct tls_conn {
+    struct stream *s;
+    SSL *ssl;
+    const struct tls_ctx *ctx;
+    struct tls_failure *failure;    /* NULL until something failed */
+    uint64_t bytes_in;
+    unsigned char first[FIRST_BYTES];
+    uint8_t nfirst;
+    bool eof;                       /* the peer's FIN was read */
+    bool starved;                   /* SSL wants bytes the socket has not brought yet */
+    bool shut;                      /* our close_notify is out */
+};
+
+/* --- the BIO: OpenSSL's way to the socket --- */
+
+static void remember(struct tls_conn *t, const char *p, size_t n)
+{
+    size_t room = FIRST_BYTES - t->nfirst, keep = n < room ? n : room;
+
+    memcpy(t->first + t->nfirst, p, keep);
+    t->nfirst = (uint8_t)(t->nfirst + keep);
+    t->bytes_in += n;
+    t->starved = false;
+}
+
+static int bio_read(BIO *b, char *p, int cap)
+{
+    struct tls_conn *t = BIO_get_data(b);
+    size_t n = 0;
+
+    BIO_clear_retry_flags(b);
+    switch (stream_recv(t->s, p, (size_t)cap, &n)) {
+    case STREAM_OK:
+        remember(t, p, n);
+        return (int)n;
+    case STREAM_AGAIN:
+        BIO_set_retry_read(b);
+        return -1;
+    case STREAM_EOF:
+        t->eof = true;
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static int bio_write(BIO *b, const char *p, int len)
+{
+    struct tls_conn *t = BIO_get_data(b);
+    size_t n = 0;
+
+    BIO_clear_retry_flags(b);
+    switch (stream_send(t->s, p, (size_t)len, &n)) {
+    case STREAM_OK:
+        return (int)n;
+    case STREAM_AGAIN:
+        BIO_set_retry_write(b);
+        return -1;
+    default:
+        return -1;
+    }
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+    (void)b;
+    (void)num;
+    (void)ptr;
+    /* BIO_CTRL_EOF is answered with "no" even at the end: else OpenSSL 3 makes a
+       missing close_notify a fatal error and would not let us answer the peer. We
+       know the end from tls_conn.eof. */
+    return cmd == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static BIO_METHOD *method;          /* made once, constant afterwards */
+static CRYPTO_ONCE method_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void make_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+
+    if (m == NULL || !BIO_meth_set_read(m, bio_read) || !BIO_meth_set_write(m, bio_write)
+        || !BIO_meth_set_ctrl(m, bio_ctrl)) {
+        BIO_meth_free(m);
+        return;
+    }
+    method = m;
+}
+
+static BIO *new_bio(struct tls_conn *t)
+{
+    BIO *b;
+
+    if (!CRYPTO_THREAD_run_once(&method_once, make_method) || method == NULL)
+        return NULL;
+    b = BIO_new(method);
+    if (b == NULL)
+        return NULL;
+    BIO_set_data(b, t);
+    BIO_set_init(b, 1);
+    return b;
+}
+
+/* --- the one wrapper's two halves: before a call, and after one that failed --- */
+
+static struct tls_conn *before(struct stream *s)
+{
+    ERR_clear_error();
+    return s->upper;
+}
+
+static void record_failure(struct tls_conn *t, bool timed_out)
+{
+    struct tls_ending end = {
+        .eof = t->eof,
+        .sys_errno = t->s->sys_errno,
+        .timed_out = timed_out,
+        .bytes_in = t->bytes_in,
+        .first = t->first,
+        .nfirst = t->nfirst,
+        .offer = t->ctx->offer,
+    };
+
+    if (t->failure == NULL)
+        t->failure = calloc(1, sizeof(*t->failure));
+    if (t->failure != NULL)
+        failure_of(t->ssl, &end, t->failure);
+    else
+        ERR_clear_error();
+}
+
+static enum stream_io after(struct tls_conn *t, int rc)
+{
+    switch (SSL_get_error(t->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        t->starved = true;
+        return STREAM_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        return STREAM_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return STREAM_EOF;
+    case SSL_ERROR_SYSCALL:
+        if (t->eof && t->s->sys_errno == 0) {
+            ERR_clear_error();
+            return STREAM_CUT;
+        }
+        record_failure(t, false);
+        return STREAM_ERROR;
+    default:
+        record_failure(t, false);
+        return STREAM_ERROR;
+    }
+}
+
+/* --- stream_ops --- */
+
+static enum stream_io tls_handshake(struct stream *s)
+{
+    struct tls_conn *t = before(s);
+    int rc = SSL_do_handshake(t->ssl);
+    enum stream_io io;
+
+    if (rc == 1)
+        return STREAM_OK;
+    io = after(t, rc);
+    if (io == STREAM_CUT)
+        record_failure(t, false);
+    return io;
+}
+
+static enum stream_io tls_read(struct stream *s, void *p, size_t cap, size_t *n)
+{
+    struct tls_conn *t = before(s);
+    int rc = SSL_read_ex(t->ssl, p, cap, n);
+
+    return rc == 1 ? STREAM_OK : after(t, rc);
+}
+
+static enum stream_io tls_write(struct stream *s, const void *p, size_t len, size_t *n)
+{
+    struct tls_conn *t = before(s);
+    int rc = SSL_write_ex(t->ssl, p, len, n);
+
+    if (rc == 1)
+        return STREAM_OK;
+    enum stream_io io = after(t, rc);
+    /* A write has no clean end: the peer cannot take our bytes any more. */
+    return io == STREAM_AGAIN ? io : STREAM_ERROR;
+}
+
+static enum stream_io tls_shut(struct stream *s)
+{
+    struct tls_conn *t = before(s);
+
+    if (t->shut)
+        return STREAM_OK;
+    if (SSL_in_init(t->ssl)) {
+        t->shut = true;         /* no handshake, so nothing to close */
+        return STREAM_OK;
+    }
+    int rc = SSL_shutdown(t->ssl);
+    if (rc >= 0) {
+        t->shut = true;
+        return STREAM_OK;
+    }
+    enum stream_io io = after(t, rc);
+    return io == STREAM_AGAIN ? io : STREAM_ERROR;
+}
+
+static bool tls_pending(const struct stream *s)
+{
+    const struct tls_conn *t = s->upper;
+
+    /* SSL_has_pending() is true for a part of a record too, of which nothing can
+       be had before more bytes come. */
+    return !t->starved && SSL_has_pending(t->ssl);
+}
+
+static void conn_free(struct tls_conn *t)
+{
+    SSL_free(t->ssl);
+    free(t->failure);
+    free(t);
+}
+
+static void tls_free(struct stream *s)
+{
+    conn_free(s->upper);
+    s->upper = NULL;
+}
+
+static const struct stream_ops tls_ops = {
+    .handshake = tls_handshake,
+    .read = tls_read,
+    .write = tls_write,
+    .shut = tls_shut,
+    .pending = tls_pending,
+    .free = tls_free,
+};
+
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx)
+{
+    struct tls_conn *t = calloc(1, sizeof(*t));
+    BIO *bio = NULL;
+
+    if (t == NULL)
+        return -1;
+    t->s = s;
+    t->ctx = ctx;
+    ERR_clear_error();
+    t->ssl = SSL_new(ctx->ssl_ctx);
+    bio = t->ssl ? new_bio(t) : NULL;
+    if (bio == NULL) {
+        ERR_clear_error();
+        conn_free(t);
+        return -1;
+    }
+    SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_read_ahead(t->ssl, 1);
+    SSL_set_accept_state(t->ssl);
+    s->upper = t;
+    s->ops = &tls_ops;
+    return 0;
+}
+
+/* --- what the rest of the program may know --- */
+
+static char *dup_bytes(const void *p, size_t n)
+{
+    char *copy = malloc(n + 1);
+
+    if (copy != NULL) {
+        memcpy(copy, p, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+static const char *group_name(SSL *ssl)
+{
+    int id = (int)SSL_get_negotiated_group(ssl);
+
+    return id > 0 ? SSL_group_to_name(ssl, id) : NULL;
+}
+
+int tls_stream_facts(struct stream *s, struct tls_facts *out)
+{
+    struct tls_conn *t = before(s);
+    const char *sni = tls_stream_sni(s);
+    const unsigned char *alpn;
+    unsigned alpn_len;
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+
+    *out = (struct tls_facts){
+        .version = SSL_get_version(t->ssl),
+        .suite = SSL_get_cipher_name(t->ssl),
+        .group = group_name(t->ssl),
+        .resumed = SSL_session_reused(t->ssl) == 1,
+    };
+    SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_len);
+    if (sni != NULL && (out->sni = dup_bytes(sni, strlen(sni))) == NULL)
+        goto fail;
+    if (alpn_len > 0 && (out->alpn = dup_bytes(alpn, alpn_len)) == NULL)
+        goto fail;
+    if (leaf != NULL && (out->identity = identity_of(leaf)) == NULL)
+        goto fail;
+    ERR_clear_error();
+    return 0;
+fail:
+    tls_facts_free(out);
+    return -1;
+}
+
+void tls_facts_free(struct tls_facts *f)
+{
+    free(f->sni);
+    free(f->alpn);
+    identity_free(f->identity);
+    *f = (struct tls_facts){ 0 };
+}
+
+const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out)
+{
+    static const struct tls_failure no_memory = {
+        .cause = TLS_CAUSE_INTERNAL, .name = "internal", .side = SIDE_US, .text = "memory is out",
+    };
+    struct tls_conn *t = s->upper;
+
+    if (t->failure == NULL) {
+        ERR_clear_error();
+        record_failure(t, timed_out);
+    }
+    return t->failure ? t->failure : &no_memory;
+}
+
+const char *tls_stream_sni(const struct stream *s)
+{
+    const struct tls_conn *t = s->upper;
+
+    return SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+uint64_t tls_stream_bytes_in(const struct stream *s)
+{
+    const struct tls_conn *t = s->upper;
+
+    return t->bytes_in;
+}
+
+bool tls_stream_peer_closed(const struct stream *s)
+{
+    const struct tls_conn *t = s->upper;
+
+    return (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
