@@ -115,6 +115,26 @@ bool addr_equal(const struct addr *a, const struct addr *b)
     }
 }
 
+uint16_t addr_port(const struct addr *a)
+{
+    switch (a->u.sa.sa_family) {
+    case AF_INET:
+        return ntohs(a->u.in.sin_port);
+    case AF_INET6:
+        return ntohs(a->u.in6.sin6_port);
+    default:
+        return 0;
+    }
+}
+
+void addr_set_port(struct addr *a, uint16_t port)
+{
+    if (a->u.sa.sa_family == AF_INET)
+        a->u.in.sin_port = htons(port);
+    else if (a->u.sa.sa_family == AF_INET6)
+        a->u.in6.sin6_port = htons(port);
+}
+
 bool addr_is_local(const struct addr *a)
 {
     static const struct cidr loop4 = { AF_INET, 8, { 127 } };

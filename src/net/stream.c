@@ -20,12 +20,6 @@ static enum stream_io raw_shut(struct stream *s)
     return STREAM_ERROR;
 }
 
-static bool raw_pending(const struct stream *s)
-{
-    (void)s;
-    return false;
-}
-
 static void raw_free(struct stream *s)
 {
     (void)s;
@@ -36,7 +30,6 @@ static const struct stream_ops raw_ops = {
     .read = stream_recv,
     .write = stream_send,
     .shut = raw_shut,
-    .pending = raw_pending,
     .free = raw_free,
 };
 

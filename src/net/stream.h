@@ -34,8 +34,6 @@ struct stream_ops {
     enum stream_io (*write)(struct stream *s, const void *p, size_t len, size_t *n);
     /* End our direction. raw: FIN. TLS: close_notify; the FIN comes with the close. */
     enum stream_io (*shut)(struct stream *s);
-    /* More can be read without the descriptor becoming ready (bytes inside TLS). */
-    bool (*pending)(const struct stream *s);
     void (*free)(struct stream *s);
 };
 
@@ -94,11 +92,6 @@ static inline enum stream_io stream_write(struct stream *s, const void *p, size_
 static inline enum stream_io stream_shut(struct stream *s)
 {
     return s->ops->shut(s);
-}
-
-static inline bool stream_pending(const struct stream *s)
-{
-    return s->ops->pending(s);
 }
 
 #endif

@@ -1,1 +1,13 @@
-# sources of this layer
+noinst_LIBRARIES += libproxy.a
+libproxy_a_SOURCES = \
+	src/proxy/account.c src/proxy/account.h \
+	src/proxy/conn.c src/proxy/conn.h src/proxy/conn_state.h \
+	src/proxy/conn_log.c src/proxy/conn_log.h \
+	src/proxy/counters.tbl \
+	src/proxy/listener.c src/proxy/listener.h \
+	src/proxy/page.c src/proxy/page.h \
+	src/proxy/page_text.c src/proxy/page_text.h \
+	src/proxy/reasons.tbl \
+	src/proxy/relay.c src/proxy/relay.h \
+	src/proxy/snapshot.c src/proxy/snapshot.h \
+	src/proxy/worker.c src/proxy/worker.h

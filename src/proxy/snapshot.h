@@ -36,8 +36,11 @@ struct snapshot {
     struct snap_listener *listeners; size_t nlisteners;   /* in the order of conf->listeners */
 };
 
-/* One reference, the caller's; NULL with findings in d. Certificate findings
-   (expiry, match, chain) are among them. */
+/*
+ * One reference, the caller's; NULL with findings in d. It does not judge dates: a
+ * worker that is replaced must come up with what is in force, however old that is;
+ * the loader judges (keypair_check) before a bundle is put in force.
+ */
 struct snapshot *snapshot_build(const struct bundle *b, struct diags *d);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);    /* NULL is fine */

@@ -17,7 +17,6 @@ struct tls_conn {
     unsigned char first[FIRST_BYTES];
     uint8_t nfirst;
     bool eof;                       /* the peer's FIN was read */
-    bool starved;                   /* SSL wants bytes the socket has not brought yet */
     bool shut;                      /* our close_notify is out */
 };
 
@@ -30,7 +29,6 @@ static void remember(struct tls_conn *t, const char *p, size_t n)
     memcpy(t->first + t->nfirst, p, keep);
     t->nfirst = (uint8_t)(t->nfirst + keep);
     t->bytes_in += n;
-    t->starved = false;
 }
 
 static int bio_read(BIO *b, char *p, int cap)
@@ -143,8 +141,6 @@ static enum stream_io after(struct tls_conn *t, int rc)
 {
     switch (SSL_get_error(t->ssl, rc)) {
     case SSL_ERROR_WANT_READ:
-        t->starved = true;
-        return STREAM_AGAIN;
     case SSL_ERROR_WANT_WRITE:
         return STREAM_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
@@ -217,15 +213,6 @@ static enum stream_io tls_shut(struct stream *s)
     return io == STREAM_AGAIN ? io : STREAM_ERROR;
 }
 
-static bool tls_pending(const struct stream *s)
-{
-    const struct tls_conn *t = s->upper;
-
-    /* SSL_has_pending() is true for a part of a record too, of which nothing can
-       be had before more bytes come. */
-    return !t->starved && SSL_has_pending(t->ssl);
-}
-
 static void conn_free(struct tls_conn *t)
 {
     SSL_free(t->ssl);
@@ -244,7 +231,6 @@ static const struct stream_ops tls_ops = {
     .read = tls_read,
     .write = tls_write,
     .shut = tls_shut,
-    .pending = tls_pending,
     .free = tls_free,
 };
 

@@ -1,0 +1,68 @@
+/*
+ * conn: the life of one connection, from accept to its one end.
+ *
+ *   HANDSHAKE   TLS with the client; its deadline is absolute, bytes do not extend it
+ *   CONNECT     the client is admitted; the upstream is dialled
+ *   RELAY       bytes pass; each direction ends on its own (relay.h)
+ *   LINGER      all is said; the client gets a moment to read it before the close,
+ *               because closing over unread bytes would reset what is on its way
+ *   ENDED       counted, told, freed at the end of the loop's turn
+ *
+ * One function changes the state, one table says what each state does when it is
+ * entered, when a stream wakes and when its time is up, and conn_end() is the only
+ * end, with a row of reasons.tbl.
+ */
+#ifndef SALLYPORT_PROXY_CONN_H
+#define SALLYPORT_PROXY_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "net/loop.h"
+#include "proxy/account.h"
+#include "proxy/snapshot.h"
+
+/* What all connections of a worker share; the worker owns it. */
+struct conn_env {
+    struct loop *loop;
+    struct counters *count;
+    struct bufpool pool;
+    struct list conns;          /* struct conn.link */
+    struct list ended;          /* to be freed at the end of this turn */
+    struct list pages;          /* built-in origins being served (page.h) */
+    struct loop_task reap;
+    unsigned open;              /* length of conns */
+    uint64_t next_id;
+    void (*gone)(void *arg);    /* a connection has left: a descriptor is free */
+    void *arg;
+};
+
+void conn_env_init(struct conn_env *env, struct loop *l, struct counters *count,
+                   void (*gone)(void *arg), void *arg);
+/* Ends every connection, with REASON_DRAINED, and frees what the env holds. */
+void conn_env_free(struct conn_env *env);
+
+/*
+ * Begin with an accepted descriptor, which becomes the connection's. `listener` is one
+ * of snap->listeners, `port` the one it really has (the configured one may be 0); a
+ * reference to snap is taken. Out of memory: the descriptor is closed.
+ */
+void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_listener *listener,
+                uint16_t port, int fd, const struct peer *client);
+
+/* Cut every connection that is open: they end with REASON_DRAINED. Returns their number. */
+unsigned conn_cut_all(struct conn_env *env);
+
+/*
+ * To be called every CONN_SWEEP_MS: looks after what the kernel's own timers get
+ * wrong. TCP_USER_TIMEOUT also ends a connection whose peer is alive but has shut its
+ * window (a consumer that pauses for a minute), so it is lifted while that lasts;
+ * and a reset by a peer whose reading is paused is not reported by readiness.
+ */
+#define CONN_SWEEP_MS 10000u
+void conn_sweep(struct conn_env *env);
+
+#endif

@@ -1,0 +1,103 @@
+#include "proxy/conn_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+char *conn_listener_text(const struct conn *c, char out[ADDR_TEXT_MAX])
+{
+    struct addr a = c->listener->conf->addr;
+
+    addr_set_port(&a, c->port);
+    return addr_text(&a, out);
+}
+
+static void add_who(struct logline *l, const struct conn *c)
+{
+    char id[24], listener[ADDR_TEXT_MAX], client[PEER_TEXT_MAX];
+
+    snprintf(id, sizeof(id), "%llx", (unsigned long long)c->id);
+    logline_str(l, "id", id);
+    logline_str(l, "route", c->listener->route->conf->head.name);
+    logline_str(l, "listener", conn_listener_text(c, listener));
+    logline_str(l, "client", peer_text(&c->peer, client));
+}
+
+void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure *f)
+{
+    enum log_level level = f->side == SIDE_NETWORK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+    struct logline l;
+    char message[sizeof(f->text) + 32];
+
+    c->told = true;
+    snprintf(message, sizeof(message), "TLS handshake failed: %s", f->text);
+    logline_begin(&l, level, message);
+    add_who(&l, c);
+    logline_str(&l, "reason", reason_name(why));
+    logline_str(&l, "cause", f->name);
+    logline_str(&l, "side", failure_side_text(f->side));
+    logline_str(&l, "fix", f->fix);
+    logline_str(&l, "sni", tls_stream_sni(&c->client));
+    logline_u64(&l, "bytes", tls_stream_bytes_in(&c->client));
+    logline_ms(&l, "total_ms", loop_now_us(c->env->loop) - c->at.accepted);
+    logline_end(&l);
+}
+
+/* From one moment to a later one, if both were reached. */
+static void add_phase(struct logline *l, const char *key, uint64_t from, uint64_t to)
+{
+    if (from != 0 && to >= from)
+        logline_ms(l, key, to - from);
+}
+
+static void add_tls(struct logline *l, const struct tls_facts *f)
+{
+    char identity[IDENTITY_TEXT_MAX];
+
+    logline_str(l, "sni", f->sni);
+    logline_str(l, "alpn", f->alpn);
+    logline_str(l, "tls", f->version);
+    logline_str(l, "suite", f->suite);
+    logline_str(l, "group", f->group);
+    logline_str(l, "resumed", f->resumed ? "yes" : "no");
+    if (f->identity != NULL)
+        logline_str(l, "identity", identity_text(f->identity, identity, sizeof(identity)));
+}
+
+static void add_upstream(struct logline *l, const struct conf_upstream *up)
+{
+    char text[ADDR_TEXT_MAX];
+
+    logline_str(l, "upstream", up->builtin_page ? "builtin:page" : addr_text(&up->server, text));
+}
+
+void conn_log_end(const struct conn *c)
+{
+    enum log_level level = reason_level(c->reason);
+    struct logline l;
+
+    if (c->told || c->reason == REASON_PROBE)
+        return;
+    if (!c->snap->conf->proxy.access_log && level > LOG_LEVEL_WARN)
+        return;
+    logline_begin(&l, level, "connection");
+    add_who(&l, c);
+    if (c->facts.version != NULL) {
+        add_tls(&l, &c->facts);
+        add_upstream(&l, c->listener->route->conf->upstream);
+        logline_u64(&l, "bytes_in", c->relay.up.bytes);
+        logline_u64(&l, "bytes_out", c->relay.down.bytes);
+    }
+    add_phase(&l, "handshake_ms", c->at.accepted, c->at.secured);
+    add_phase(&l, "connect_ms", c->at.secured, c->at.connected);
+    add_phase(&l, "first_byte_ms", c->at.connected, c->at.first);
+    add_phase(&l, "total_ms", c->at.accepted, loop_now_us(c->env->loop));
+    logline_str(&l, "reason", reason_name(c->reason));
+    if (reason_is_error(c->reason)) {
+        logline_str(&l, "what", reason_text(c->reason));
+        if (c->error != 0)
+            logline_str(&l, "error", strerror(c->error));
+    }
+    logline_end(&l);
+}

@@ -1,0 +1,17 @@
+/*
+ * conn_log: the lines a connection leaves in the log (CONFIG.md 6): one when it
+ * ends, or, when its handshake failed, one that says why in words.
+ */
+#ifndef SALLYPORT_PROXY_CONN_LOG_H
+#define SALLYPORT_PROXY_CONN_LOG_H
+
+#include "proxy/conn_state.h"
+#include "tls/failure.h"
+
+void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure *f);
+void conn_log_end(const struct conn *c);
+
+/* Where it was accepted, with the port it really was. */
+char *conn_listener_text(const struct conn *c, char out[ADDR_TEXT_MAX]);
+
+#endif

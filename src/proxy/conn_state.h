@@ -1,0 +1,44 @@
+/*
+ * conn_state: what a connection is made of. For conn.c and conn_log.c alone.
+ */
+#ifndef SALLYPORT_PROXY_CONN_STATE_H
+#define SALLYPORT_PROXY_CONN_STATE_H
+
+#include "net/stream.h"
+#include "proxy/conn.h"
+#include "proxy/relay.h"
+#include "tls/tls_stream.h"
+
+#define IDENTITY_TEXT_MAX 512
+
+enum conn_state { CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
+
+struct conn {
+    struct list link;           /* env->conns, or env->ended */
+    struct conn_env *env;
+    struct snapshot *snap;      /* held */
+    const struct snap_listener *listener;   /* of snap */
+    struct stream client, upstream;
+    struct relay relay;
+    struct loop_timer *timer;   /* NULL while there is no deadline */
+    struct loop_task again;     /* go on in the next turn */
+    struct tls_facts facts;
+    struct peer peer;
+    uint16_t port;              /* that it was accepted on */
+    uint64_t id;
+    uint64_t active_us;         /* when bytes last passed */
+    struct {                    /* monotonic microseconds; 0: not reached */
+        uint64_t accepted, secured, connected, first;
+    } at;
+    uint32_t lingered;          /* bytes thrown away in LINGER */
+    int error;                  /* errno behind the reason, or 0 */
+    enum conn_state state;
+    enum reason reason;
+    bool watched;               /* bytes may be unacknowledged: the sweep looks at it */
+    bool client_lifted, upstream_lifted;    /* TCP_USER_TIMEOUT is lifted */
+    bool told;                  /* the handshake's failure has its line already */
+};
+
+void conn_end(struct conn *c, enum reason why);
+
+#endif

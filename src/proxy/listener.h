@@ -1,0 +1,43 @@
+/*
+ * listener: accepts on one socket, as long as there is room.
+ *
+ * Descriptors are what runs out first. A worker knows how many connections its
+ * limit allows and stops accepting there; new ones wait in the kernel's queue and
+ * the loop does not spin over a socket that nobody empties. When the kernel says
+ * that descriptors or memory are out all the same, accepting pauses for a moment.
+ */
+#ifndef SALLYPORT_PROXY_LISTENER_H
+#define SALLYPORT_PROXY_LISTENER_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "proxy/conn.h"
+#include "proxy/snapshot.h"
+
+struct listener {
+    struct list link;
+    struct conn_env *env;
+    struct addr addr;                   /* as configured; what a reload compares */
+    struct snapshot *snap;              /* in force for new connections; held */
+    const struct snap_listener *settings;   /* of snap */
+    struct loop_fd *io;
+    int fd;
+    uint16_t port;                      /* the real one */
+    void (*starved)(void *arg);         /* descriptors or memory are out */
+    bool (*room)(void *arg);            /* may one more be accepted? */
+    void *arg;
+};
+
+/* Takes fd, also on failure. NULL when memory is out. */
+struct listener *listener_new(struct conn_env *env, int fd, struct snapshot *snap,
+                              const struct snap_listener *settings);
+void listener_update(struct listener *l, struct snapshot *snap, const struct snap_listener *settings);
+void listener_pause(struct listener *l);
+void listener_resume(struct listener *l);
+
+/* Take what waits in the queue, as far as there is room. */
+void listener_empty_queue(struct listener *l);
+void listener_free(struct listener *l);     /* closes the socket, not the connections */
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * relay: bytes from one stream to another, in both directions at once.
+ *
+ * The two directions (flows) are independent. Each reads only when it holds
+ * nothing, so a slow reader stops the reading of the other side, and what is held
+ * is at most one block (buf.h). When a source ends, its flow drains, then ends the
+ * sink's direction; the other flow goes on. The relay is over when both are shut.
+ *
+ * A sink that cannot take bytes any more although it ended its own direction in
+ * order (EPIPE: FIN, then a reset for what we still sent) loses the one flow; what
+ * it had sent before still goes to the other side. Any other error ends the relay.
+ */
+#ifndef SALLYPORT_PROXY_RELAY_H
+#define SALLYPORT_PROXY_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/stream.h"
+
+enum flow_state {
+    FLOW_OPEN,          /* the source may send */
+    FLOW_DRAINING,      /* the source has ended, bytes or the sink's end are outstanding */
+    FLOW_SHUT,          /* the sink's direction is ended, or given up */
+};
+
+struct flow {
+    struct stream *from, *to;
+    struct buf buf;
+    uint64_t bytes;     /* taken by the sink */
+    enum flow_state state;
+    bool cut;           /* the source ended without close_notify */
+    bool lost;          /* the sink would not take any more */
+};
+
+struct relay {
+    struct flow up, down;       /* client to upstream, upstream to client */
+};
+
+enum relay_status {
+    RELAY_WAIT,         /* interest is set on both streams; call again when one wakes */
+    RELAY_MORE,         /* this turn's share is used up; call again in the next turn */
+    RELAY_DONE,         /* both flows are shut */
+    RELAY_FAILED,       /* a stream is lost: see *failed */
+    RELAY_NO_MEMORY,
+};
+
+void relay_init(struct relay *r, struct stream *client, struct stream *upstream);
+
+/* Move what can be moved, within one turn's share. *failed is set with RELAY_FAILED. */
+enum relay_status relay_turn(struct relay *r, struct bufpool *pool, struct stream **failed);
+
+void relay_drop(struct relay *r, struct bufpool *pool);     /* gives the blocks back */
+
+#endif

@@ -1,0 +1,267 @@
+#include "proxy/worker.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "proxy/conn.h"
+#include "proxy/listener.h"
+
+#define STARVED_MS 100u         /* pause when the kernel has no descriptor or memory */
+#define SPARE_FDS 16u           /* log, channel, reloads */
+
+struct worker {
+    struct loop *loop;
+    struct conn_env env;
+    struct snapshot *snap;      /* in force; NULL before the first */
+    uint64_t generation;
+    struct list listeners;
+    unsigned max_open;
+    bool paused;
+    struct loop_timer *starved, *sweep, *deadline;
+    worker_drained_fn *drained; /* set while draining */
+    void *drained_arg;
+    struct loop_task last;      /* tells of the drain's end outside of any connection */
+    unsigned cut;
+};
+
+/* Two descriptors a connection; what is open now is never given back. */
+static unsigned connections_allowed(void)
+{
+    struct rlimit lim;
+    int lowest = dup(STDIN_FILENO);
+    unsigned used = SPARE_FDS + (lowest >= 0 ? (unsigned)lowest : 0);
+
+    if (lowest >= 0)
+        close(lowest);
+    if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur == RLIM_INFINITY)
+        return UINT32_MAX;
+    return lim.rlim_cur > used + 2 ? (unsigned)((lim.rlim_cur - used) / 2) : 1;
+}
+
+static bool has_room(void *arg)
+{
+    const struct worker *w = arg;
+
+    return w->env.open < w->max_open;
+}
+
+static void pause_all(struct worker *w)
+{
+    if (w->paused)
+        return;
+    w->paused = true;
+    w->env.count->value[COUNTER_ACCEPT_PAUSES]++;
+    LIST_EACH (l, next, &w->listeners)
+        listener_pause(LIST_OF(struct listener, link, l));
+}
+
+static void resume_all(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!w->paused || !has_room(w))
+        return;
+    w->paused = false;
+    LIST_EACH (l, next, &w->listeners)
+        listener_resume(LIST_OF(struct listener, link, l));
+}
+
+static void on_starved(void *arg)
+{
+    struct worker *w = arg;
+
+    pause_all(w);
+    (void)loop_timer_set(w->starved, STARVED_MS);
+}
+
+/* Asked before each accept: at the limit, the listeners are put to sleep. */
+static bool room_or_pause(void *arg)
+{
+    if (has_room(arg))
+        return true;
+    pause_all(arg);
+    return false;
+}
+
+static void tell_drained(void *arg)
+{
+    struct worker *w = arg;
+    worker_drained_fn *done = w->drained;
+
+    w->drained = NULL;
+    if (done != NULL)
+        done(w->drained_arg, w->cut);
+}
+
+static void on_gone(void *arg)
+{
+    struct worker *w = arg;
+
+    if (w->drained != NULL && w->env.open == 0)
+        loop_later(w->loop, &w->last);
+    else
+        resume_all(w);
+}
+
+static void on_sweep(void *arg)
+{
+    struct worker *w = arg;
+
+    conn_sweep(&w->env);
+    (void)loop_timer_set(w->sweep, CONN_SWEEP_MS);
+}
+
+static void on_deadline(void *arg)
+{
+    struct worker *w = arg;
+
+    w->cut += conn_cut_all(&w->env);
+    loop_later(w->loop, &w->last);
+}
+
+struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    if (w == NULL) {
+        err_setx(e, "memory is out");
+        return NULL;
+    }
+    w->loop = l;
+    list_init(&w->listeners);
+    loop_task_init(&w->last, tell_drained, w);
+    conn_env_init(&w->env, l, mine, on_gone, w);
+    /* Unique among this host's workers, and over their restarts. */
+    w->env.next_id = (uint64_t)getpid() << 32 | 1;
+    w->max_open = connections_allowed();
+    w->starved = loop_timer_new(l, resume_all, w);
+    w->sweep = loop_timer_new(l, on_sweep, w);
+    w->deadline = loop_timer_new(l, on_deadline, w);
+    if (w->starved == NULL || w->sweep == NULL || w->deadline == NULL
+        || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0) {
+        err_setx(e, "memory is out");
+        worker_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static struct listener *find(struct worker *w, const struct addr *a)
+{
+    LIST_EACH (l, next, &w->listeners) {
+        struct listener *li = LIST_OF(struct listener, link, l);
+        if (addr_equal(&li->addr, a))
+            return li;
+    }
+    return NULL;
+}
+
+/* Listeners for the addresses that are new, or NULL entries; -1 when memory is out. */
+static int make_new(struct worker *w, struct snapshot *snap, const int *fds, struct listener **made)
+{
+    for (size_t i = 0; i < snap->nlisteners; i++) {
+        made[i] = NULL;
+        if (find(w, &snap->listeners[i].conf->addr) != NULL) {
+            close(fds[i]);
+            continue;
+        }
+        made[i] = listener_new(&w->env, fds[i], snap, &snap->listeners[i]);
+        if (made[i] == NULL) {
+            for (size_t k = i + 1; k < snap->nlisteners; k++)
+                close(fds[k]);
+            while (i-- > 0)
+                listener_free(made[i]);
+            return -1;
+        }
+        made[i]->room = room_or_pause;
+        made[i]->starved = on_starved;
+        made[i]->arg = w;
+        if (w->paused)
+            listener_pause(made[i]);
+    }
+    return 0;
+}
+
+static const struct snap_listener *settings_for(const struct snapshot *snap, const struct addr *a)
+{
+    for (size_t i = 0; i < snap->nlisteners; i++)
+        if (addr_equal(&snap->listeners[i].conf->addr, a))
+            return &snap->listeners[i];
+    return NULL;
+}
+
+int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds, struct err *e)
+{
+    struct listener **made;
+
+    if (nfds != snap->nlisteners || w->drained != NULL) {
+        for (size_t i = 0; i < nfds; i++)
+            close(fds[i]);
+        snapshot_unref(snap);
+        return err_setx(e, w->drained ? "the worker is draining"
+                                      : "the number of sockets does not match the configuration");
+    }
+    made = calloc(nfds + 1, sizeof(*made));
+    if (made == NULL || make_new(w, snap, fds, made) != 0) {
+        free(made);
+        snapshot_unref(snap);
+        return err_setx(e, "memory is out");
+    }
+    LIST_EACH (link, next, &w->listeners) {
+        struct listener *l = LIST_OF(struct listener, link, link);
+        const struct snap_listener *settings = settings_for(snap, &l->addr);
+        if (settings == NULL)
+            listener_free(l);
+        else
+            listener_update(l, snap, settings);
+    }
+    for (size_t i = 0; i < nfds; i++)
+        if (made[i] != NULL)
+            list_append(&w->listeners, &made[i]->link);
+    free(made);
+    snap->generation = ++w->generation;
+    snapshot_unref(w->snap);
+    w->snap = snap;
+    return 0;
+}
+
+void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done, void *arg)
+{
+    bool first = w->drained == NULL;
+
+    w->drained = done;
+    w->drained_arg = arg;
+    if (first) {
+        LIST_EACH (l, next, &w->listeners) {
+            struct listener *li = LIST_OF(struct listener, link, l);
+            listener_empty_queue(li);
+            listener_free(li);
+        }
+    }
+    if (w->env.open == 0)
+        loop_later(w->loop, &w->last);
+    else if (loop_timer_set(w->deadline, timeout_ms) != 0)
+        on_deadline(w);
+}
+
+unsigned worker_open_connections(const struct worker *w)
+{
+    return w->env.open;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL)
+        return;
+    w->drained = NULL;
+    LIST_EACH (l, next, &w->listeners)
+        listener_free(LIST_OF(struct listener, link, l));
+    conn_env_free(&w->env);
+    loop_task_cancel(&w->last);
+    loop_timer_free(w->starved);
+    loop_timer_free(w->sweep);
+    loop_timer_free(w->deadline);
+    snapshot_unref(w->snap);
+    free(w);
+}
