@@ -1,0 +1,3 @@
+noinst_LIBRARIES += libproto.a
+libproto_a_SOURCES = \
+	src/proto/http1.c src/proto/http1.h
