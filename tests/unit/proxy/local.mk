@@ -1,1 +1,8 @@
-# unit tests of src/proxy
+check_PROGRAMS += unit_proxy
+TESTS += unit_proxy
+unit_proxy_SOURCES = \
+	tests/unit/proxy/test_account.c \
+	tests/unit/proxy/test_page.c \
+	tests/unit/proxy/test_relay.c
+unit_proxy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
+unit_proxy_LDADD = libproxy.a libtls.a libnet.a libconf.a libproto.a libbase.a $(UNIT_LDADD_TAIL)
