@@ -20,7 +20,8 @@ static int parse_unix(struct span path, struct addr *out, struct err *e)
 }
 
 /* The host of "host:port", without brackets, as a terminated string. */
-static int parse_ip(struct span host, bool bracketed, struct addr *out, uint16_t port, struct err *e)
+static int parse_ip(struct span host, bool bracketed, struct addr *out, uint16_t port,
+                    struct err *e)
 {
     char text[INET6_ADDRSTRLEN];
 
@@ -29,7 +30,7 @@ static int parse_ip(struct span host, bool bracketed, struct addr *out, uint16_t
     if (host.len == 0)
         return err_setx(e, "the address before the port is missing (0.0.0.0 for all of IPv4, "
                            "[::] for all of IPv6)");
-    if (host.len < sizeof(text)) {
+    if (host.len < sizeof(text) && memchr(host.p, '\0', host.len) == NULL) {
         memcpy(text, host.p, host.len);
         text[host.len] = '\0';
         if (!bracketed && inet_pton(AF_INET, text, &out->u.in.sin_addr) == 1) {
@@ -66,7 +67,7 @@ int addr_parse(struct span s, struct addr *out, struct err *e)
         if (port_text.len == 0 || port_text.p[0] != ':')
             return err_setx(e, "the port is missing ([::1]:9042)");
     } else {
-        const char *colon = memrchr(s.p, ':', s.len);
+        const char *colon = s.len > 0 ? memrchr(s.p, ':', s.len) : NULL;
         if (colon == NULL)
             return err_setx(e, "the port is missing (127.0.0.1:9042)");
         host = (struct span){ s.p, (size_t)(colon - s.p) };
@@ -195,7 +196,7 @@ int cidr_parse(struct span s, struct cidr *out, struct err *e)
     uint64_t bits;
 
     memset(out, 0, sizeof(*out));
-    if (host == 0 || host >= sizeof(text))
+    if (host == 0 || host >= sizeof(text) || memchr(s.p, '\0', host) != NULL)
         return err_setx(e, "not a numeric address or network (10.0.0.0/8)");
     memcpy(text, s.p, host);
     text[host] = '\0';

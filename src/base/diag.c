@@ -63,7 +63,7 @@ char *diag_text(const struct diag *g)
     return mem_printf("%s%s%s%s: %s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
                       g->file ? ": " : "", level_name(g->level), g->section ? "[" : "",
                       g->section ? g->section : "", g->section ? "] " : "", g->key ? g->key : "",
-                      g->value ? " = \"" : "", value, cut ? "…" : "", g->value ? "\"" : "",
+                      g->value ? " = \"" : "", value, cut ? "..." : "", g->value ? "\"" : "",
                       g->key || g->value ? ": " : "", g->message, g->hint ? " (" : "",
                       g->hint ? g->hint : "", g->hint ? ")" : "");
 }
@@ -77,6 +77,22 @@ void diags_print(const struct diags *d, FILE *out)
     }
 }
 
+/* How many bytes at s are one character of UTF-8 above ASCII (RFC 3629 4); 0: none. */
+static size_t utf8_len(const unsigned char *s)
+{
+    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)
+        || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;               /* overlong, a surrogate, above U+10FFFF */
+    return n;
+}
+
 static void json_string(FILE *out, const char *name, const char *s, bool first)
 {
     if (!first)
@@ -87,14 +103,18 @@ static void json_string(FILE *out, const char *name, const char *s, bool first)
         return;
     }
     fputc('"', out);
-    for (; *s != '\0'; s++) {
+    while (*s != '\0') {
         unsigned char c = (unsigned char)*s;
+        size_t n = c < 0x80 ? 1 : utf8_len((const unsigned char *)s);
         if (c == '"' || c == '\\')
             fprintf(out, "\\%c", c);
         else if (c < 0x20)
             fprintf(out, "\\u%04x", c);
+        else if (n == 0)
+            fputs("\\ufffd", out);
         else
-            fputc(c, out);
+            fwrite(s, 1, n, out);
+        s += n > 0 ? n : 1;
     }
     fputc('"', out);
 }

@@ -18,7 +18,8 @@ struct list {
 
 /* Walks `pos` over the links of `head`; the object under `pos` may be removed. */
 #define LIST_EACH(pos, tmp, head) \
-    for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head); pos = tmp, tmp = pos->next)
+    for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head); \
+         pos = tmp, tmp = pos->next)
 
 static inline void list_init(struct list *l)
 {

@@ -49,12 +49,17 @@ static void put(struct logline *l, const char *s, size_t n)
     l->len += n;
 }
 
-/* One byte as it may stand between quotes in either format; at most 5 characters
-   (in JSON a backslash doubles: the reader sees the same \xNN as in text). */
+/* One byte as it may stand between quotes in either format; at most 5 characters.
+   In JSON each backslash doubles: its reader sees the same \xNN and \\ as in text,
+   and can tell a line break from a backslash, x, 0 and a that a peer has sent. */
 static size_t escaped(unsigned char c, char out[8])
 {
     bool json = sink.format == LOG_FORMAT_JSON;
 
+    if (c == '\\' && json) {
+        memcpy(out, "\\\\\\\\", 4);
+        return 4;
+    }
     if (c == '"' || c == '\\') {
         out[0] = '\\';
         out[1] = (char)c;
@@ -79,19 +84,21 @@ static void put_escaped(struct logline *l, struct span v)
     }
 }
 
-/* A message is ours, with at most a peer's words in it: only what could break
-   the line or the terminal is escaped. */
+/* A message is ours, with at most a peer's words in it, and may hold escapes
+   already: quotes and backslashes stay what they are (in JSON, as JSON writes
+   them); only what could break the line or the terminal is escaped. */
 static void put_message(struct logline *l, struct span v)
 {
+    bool json = sink.format == LOG_FORMAT_JSON;
+
     for (size_t i = 0; i < v.len; i++) {
-        char e[8];
-        bool plain = v.p[i] == '"' || v.p[i] == '\\';
-        size_t n = plain ? 1 : escaped((unsigned char)v.p[i], e);
-        if (plain)
-            e[0] = v.p[i];
+        char e[8] = { '\\', v.p[i] };
+        bool kept = v.p[i] == '"' || v.p[i] == '\\';
+        size_t n = kept ? 2 : escaped((unsigned char)v.p[i], e);
+        size_t skip = kept && !json ? 1 : 0;
         if (!room(l, n))
             return;
-        put(l, e, n);
+        put(l, e + skip, n - skip);
     }
 }
 
@@ -147,12 +154,9 @@ void logline_begin(struct logline *l, enum log_level level, const char *message)
     l->len = (size_t)n;
 
     struct span m = { message, strlen(message) };
-    if (sink.format == LOG_FORMAT_JSON) {
-        put_escaped(l, m);
+    put_message(l, m);
+    if (sink.format == LOG_FORMAT_JSON)
         put(l, "\"", 1);
-    } else {
-        put_message(l, m);
-    }
 }
 
 void logline_span(struct logline *l, const char *key, struct span v)

@@ -49,7 +49,7 @@ void logline_begin(struct logline *l, enum log_level level, const char *message)
 void logline_str(struct logline *l, const char *key, const char *value);      /* NULL: left out */
 void logline_span(struct logline *l, const char *key, struct span value);
 void logline_u64(struct logline *l, const char *key, uint64_t value);
-void logline_ms(struct logline *l, const char *key, uint64_t us);  /* microseconds, shown as 12.345 (ms) */
-void logline_end(struct logline *l);                               /* writes it */
+void logline_ms(struct logline *l, const char *key, uint64_t us);   /* shown as 12.345 (ms) */
+void logline_end(struct logline *l);                                /* writes it */
 
 #endif

@@ -40,7 +40,8 @@ char *mem_strndup(const char *s, size_t len)
 {
     char *copy = mem_zalloc(len + 1);
 
-    memcpy(copy, s, len);
+    if (len != 0)
+        memcpy(copy, s, len);
     return copy;
 }
 

@@ -23,7 +23,7 @@ struct span str_trim(struct span s)
 
 bool str_eq(struct span s, const char *word)
 {
-    return strlen(word) == s.len && memcmp(s.p, word, s.len) == 0;
+    return strlen(word) == s.len && (s.len == 0 || memcmp(s.p, word, s.len) == 0);
 }
 
 bool str_next(struct span *rest, char sep, struct span *item)
