@@ -108,7 +108,7 @@ struct conf {
     struct conf_proxy proxy;
     struct conf_store **stores;         size_t nstores;
     struct conf_trust **trusts;         size_t ntrusts;
-    struct conf_listener **listeners;   size_t nlisteners;   /* one for every address a route listens on */
+    struct conf_listener **listeners;   size_t nlisteners;   /* of each address routes use */
     struct conf_route **routes;         size_t nroutes;
     struct conf_upstream **upstreams;   size_t nupstreams;
 };

@@ -21,7 +21,7 @@
 enum stream_io {
     STREAM_OK,
     STREAM_AGAIN,       /* nothing now; stream_want() and wait */
-    STREAM_EOF,         /* read: the peer ended its direction cleanly (raw: FIN; TLS: close_notify) */
+    STREAM_EOF,         /* read: the peer ended its direction (raw: FIN; TLS: close_notify) */
     STREAM_CUT,         /* read, TLS only: FIN without close_notify */
     STREAM_ERROR,       /* the connection is lost: s->sys_errno, or 0 for a protocol error */
 };

@@ -28,7 +28,7 @@ struct identity {
     int64_t not_after;          /* seconds since 1970 */
     struct identity_name *names;
     size_t nnames;
-    struct identity_name *best; /* what to call it in one word: URI, else CN, else DNS … ; NULL if nothing */
+    struct identity_name *best; /* its name in one word: URI, else CN, else DNS …, or NULL */
 };
 
 /* NULL when memory is out. */
