@@ -1,4 +1,16 @@
-# Unit tests: one Criterion program per layer, mirroring src/.
+# Everything `make check` runs: unit tests, lints, flow tests.
+
+# What the tests are told: the program under test and the Python that has pytest.
+AM_TESTS_ENVIRONMENT = \
+	SALLYPORT='$(abs_builddir)/sallyport'; export SALLYPORT; \
+	PYTHON3='$(PYTHON3)'; export PYTHON3;
+LOG_COMPILER = $(SHELL) $(srcdir)/tests/guard
+
+EXTRA_DIST += tests/guard tests/summary
+
+# Unit tests: one Criterion program per layer, mirroring src/. (Criterion's macros
+# do not pass some of our warnings.)
+UNIT_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 UNIT_LDADD_TAIL = $(CRITERION_LIBS) $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(INIH_LIBS)
 
 include tests/unit/base/local.mk
@@ -8,3 +20,12 @@ include tests/unit/net/local.mk
 include tests/unit/tls/local.mk
 include tests/unit/proxy/local.mk
 include tests/unit/app/local.mk
+include tests/lint/local.mk
+include tests/flow/local.mk
+
+# Folders in EXTRA_DIST are copied whole: what a test run left in them is not part
+# of the release.
+dist-hook:
+	find $(distdir)/tests -depth \
+	    \( -name __pycache__ -o -name .pytest_cache -o -name '*.pyc' \) \
+	    -exec rm -rf {} \;

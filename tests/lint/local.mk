@@ -1,0 +1,16 @@
+# Lints: rules about the tree itself, and the proof that each lint can fail.
+TESTS += \
+	tests/lint/layers \
+	tests/lint/sizes \
+	tests/lint/style \
+	tests/lint/tables-documented \
+	tests/lint/shellcheck \
+	tests/lint/selftest
+EXTRA_DIST += \
+	tests/lint/layers \
+	tests/lint/lintlib.py \
+	tests/lint/selftest \
+	tests/lint/shellcheck \
+	tests/lint/sizes \
+	tests/lint/style \
+	tests/lint/tables-documented
