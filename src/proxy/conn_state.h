@@ -1,5 +1,7 @@
 /*
- * conn_state: what a connection is made of. For conn.c and conn_log.c alone.
+ * conn_state: what a connection is made of, for the conn_*.c files alone. Each state
+ * has a file with what it does when it is entered, when a stream wakes (or a turn was
+ * asked for), and when its time is up.
  */
 #ifndef SALLYPORT_PROXY_CONN_STATE_H
 #define SALLYPORT_PROXY_CONN_STATE_H
@@ -39,6 +41,31 @@ struct conn {
     bool told;                  /* the handshake's failure has its line already */
 };
 
+/* The one end. The conn is freed at the end of the loop's turn. */
 void conn_end(struct conn *c, enum reason why);
+
+/* End, but let the client read what was sent to it first. */
+void conn_linger(struct conn *c, enum reason why);
+
+/* The only writer of c->state but for conn_end(). May end the connection. */
+void conn_enter(struct conn *c, enum conn_state state);
+
+/* conn_*_timeout() of the state is called after `ms`; 0: never. May end the connection. */
+void conn_deadline(struct conn *c, uint64_t ms);
+
+void conn_wake(void *conn);     /* stream_wake_fn of both streams */
+
+void conn_handshake_enter(struct conn *c);
+void conn_handshake_turn(struct conn *c);
+void conn_handshake_timeout(struct conn *c);
+void conn_connect_enter(struct conn *c);
+void conn_connect_turn(struct conn *c);
+void conn_connect_timeout(struct conn *c);
+void conn_relay_enter(struct conn *c);
+void conn_relay_turn(struct conn *c);
+void conn_relay_timeout(struct conn *c);
+void conn_linger_enter(struct conn *c);
+void conn_linger_turn(struct conn *c);
+void conn_linger_timeout(struct conn *c);
 
 #endif

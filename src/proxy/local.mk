@@ -2,6 +2,10 @@ noinst_LIBRARIES += libproxy.a
 libproxy_a_SOURCES = \
 	src/proxy/account.c src/proxy/account.h \
 	src/proxy/conn.c src/proxy/conn.h src/proxy/conn_state.h \
+	src/proxy/conn_connect.c \
+	src/proxy/conn_handshake.c \
+	src/proxy/conn_linger.c \
+	src/proxy/conn_relay.c \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
 	src/proxy/listener.c src/proxy/listener.h \

@@ -1,0 +1,61 @@
+/* HANDSHAKE: TLS with the client, under one absolute deadline. */
+#include "net/stream.h"
+#include "proxy/conn_log.h"
+#include "proxy/conn_state.h"
+
+void conn_handshake_enter(struct conn *c)
+{
+    conn_deadline(c, c->listener->conf->handshake_timeout_ms);
+    if (c->state == CONN_HANDSHAKE && stream_want(&c->client, LOOP_READ) != 0)
+        conn_end(c, REASON_NO_MEMORY);
+}
+
+static void handshake_failed(struct conn *c, enum reason why)
+{
+    const struct tls_failure *f = tls_stream_failure(&c->client, why == REASON_HANDSHAKE_TIMEOUT);
+    bool gone = f->side == SIDE_NETWORK;
+
+    /* A port scanner or a load balancer's check: nobody wants a line for each. */
+    if (tls_stream_bytes_in(&c->client) == 0 && gone && why == REASON_HANDSHAKE_FAILED) {
+        conn_end(c, REASON_PROBE);
+        return;
+    }
+    conn_log_failure(c, why, f);
+    if (gone)
+        conn_end(c, why);
+    else
+        conn_linger(c, why);            /* the alert is on its way */
+}
+
+static void handshake_done(struct conn *c)
+{
+    c->at.secured = loop_now_us(c->env->loop);
+    c->env->count->value[COUNTER_HANDSHAKES]++;
+    if (tls_stream_facts(&c->client, &c->facts) != 0) {
+        conn_end(c, REASON_NO_MEMORY);
+        return;
+    }
+    if (c->facts.resumed)
+        c->env->count->value[COUNTER_RESUMED]++;
+    conn_enter(c, CONN_CONNECT);
+}
+
+void conn_handshake_turn(struct conn *c)
+{
+    switch (stream_handshake(&c->client)) {
+    case STREAM_OK:
+        handshake_done(c);
+        break;
+    case STREAM_AGAIN:
+        if (stream_want(&c->client, c->client.blocked_write ? LOOP_READ | LOOP_WRITE : LOOP_READ) != 0)
+            conn_end(c, REASON_NO_MEMORY);
+        break;
+    default:
+        handshake_failed(c, REASON_HANDSHAKE_FAILED);
+    }
+}
+
+void conn_handshake_timeout(struct conn *c)
+{
+    handshake_failed(c, REASON_HANDSHAKE_TIMEOUT);
+}
