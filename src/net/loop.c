@@ -207,7 +207,10 @@ struct loop_timer *loop_timer_new(struct loop *l, loop_timer_fn *fn, void *arg)
 
 int loop_timer_set(struct loop_timer *t, uint64_t ms)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+    struct timeval tv = {
+        .tv_sec = (time_t)(ms / 1000),
+        .tv_usec = (suseconds_t)(ms % 1000) * 1000,
+    };
 
     return evtimer_add(&t->ev, &tv);
 }
@@ -243,7 +246,8 @@ struct loop_signal *loop_signal_new(struct loop *l, int signo, loop_signal_fn *f
         return NULL;
     s->fn = fn;
     s->arg = arg;
-    if (evsignal_assign(&s->ev, l->base, signo, on_signal, s) != 0 || evsignal_add(&s->ev, NULL) != 0) {
+    if (evsignal_assign(&s->ev, l->base, signo, on_signal, s) != 0
+        || evsignal_add(&s->ev, NULL) != 0) {
         free(s);
         return NULL;
     }

@@ -128,7 +128,7 @@ enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n)
     }
     if (got == 0)
         return STREAM_EOF;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    if (errno == EAGAIN) {
         s->blocked_read = true;
         return STREAM_AGAIN;
     }
@@ -151,7 +151,7 @@ enum stream_io stream_send(struct stream *s, const void *p, size_t len, size_t *
         s->blocked_write = *n < len;
         return *n > 0 ? STREAM_OK : STREAM_AGAIN;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    if (errno == EAGAIN) {
         s->blocked_write = true;
         return STREAM_AGAIN;
     }

@@ -31,7 +31,8 @@ enum http1_body { HTTP1_BODY_NONE, HTTP1_BODY_LENGTH, HTTP1_BODY_CHUNKED };
 struct http1_request {
     struct span method;
     struct span target;         /* as it was sent */
-    struct span path;           /* of the target: "/a/b", without host and query; "*" as it is; empty for CONNECT */
+    struct span path;           /* of the target: "/a/b", without host and query; "*" as it is;
+                                   empty for CONNECT */
     unsigned minor;             /* HTTP/1.minor */
     struct span fields;         /* the header section, for http1_field() and http1_field_next() */
     enum http1_body body;

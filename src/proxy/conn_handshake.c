@@ -47,7 +47,8 @@ void conn_handshake_turn(struct conn *c)
         handshake_done(c);
         break;
     case STREAM_AGAIN:
-        if (stream_want(&c->client, c->client.blocked_write ? LOOP_READ | LOOP_WRITE : LOOP_READ) != 0)
+        if (stream_want(&c->client,
+                        LOOP_READ | (c->client.blocked_write ? LOOP_WRITE : 0)) != 0)
             conn_end(c, REASON_NO_MEMORY);
         break;
     default:

@@ -38,7 +38,8 @@ fail:
     return NULL;
 }
 
-void listener_update(struct listener *l, struct snapshot *snap, const struct snap_listener *settings)
+void listener_update(struct listener *l, struct snapshot *snap,
+                     const struct snap_listener *settings)
 {
     snapshot_ref(snap);
     snapshot_unref(l->snap);

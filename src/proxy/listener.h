@@ -32,7 +32,8 @@ struct listener {
 /* Takes fd, also on failure. NULL when memory is out. */
 struct listener *listener_new(struct conn_env *env, int fd, struct snapshot *snap,
                               const struct snap_listener *settings);
-void listener_update(struct listener *l, struct snapshot *snap, const struct snap_listener *settings);
+void listener_update(struct listener *l, struct snapshot *snap,
+                     const struct snap_listener *settings);
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 

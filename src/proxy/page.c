@@ -20,7 +20,8 @@ enum state {
     PAGE_HEAD,                  /* waiting for a whole request head in `in` */
     PAGE_BODY,                  /* passing over `skip` bytes of its body */
     PAGE_ANSWER,                /* sending `out` */
-    PAGE_LINGER,                /* all is said: read on until the peer closes, so that the close is no reset */
+    PAGE_LINGER,                /* all is said: read on until the peer closes, so that the
+                                   close is no reset */
     PAGE_OVER,
 };
 

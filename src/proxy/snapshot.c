@@ -57,7 +57,8 @@ static void add_store(struct snapshot *s, const struct bundle *b, const struct c
 
         free(chain);
         if (k == NULL) {
-            diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_CERT, NULL), NULL, "%s", e.text);
+            diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_CERT, NULL), NULL, "%s",
+                     e.text);
             continue;
         }
         s->keypairs = mem_grow(s->keypairs, s->nkeypairs + 1, sizeof(s->keypairs[0]));

@@ -191,7 +191,8 @@ static const struct snap_listener *settings_for(const struct snapshot *snap, con
     return NULL;
 }
 
-int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds, struct err *e)
+int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds,
+                 struct err *e)
 {
     struct listener **made;
 

@@ -156,8 +156,10 @@ Test(http1, refuses_bad_heads)
         { "GET / HTTP/1.0\r\nContent-Length: 18446744073709551617\r\n\r\n", 400 },
         { "GET / HTTP/1.0\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400 },
         { "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
-        { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", 400 },
-        { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+          "Content-Length: 1\r\n\r\n", 400 },
+        { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+          "Transfer-Encoding: chunked\r\n\r\n",
           400 },
         { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501 },
         { "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \r\n\r\n", 501 },
@@ -225,7 +227,8 @@ Test(http1, keep_alive_follows_version_and_connection)
         { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true },
         { "GET / HTTP/1.2\r\nHost: a\r\n\r\n", true },
         { "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false },
-        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: CLOSE\r\nConnection: keep-alive\r\n\r\n", false },
+        { "GET / HTTP/1.1\r\nHost: a\r\nConnection: CLOSE\r\n"
+          "Connection: keep-alive\r\n\r\n", false },
         { "GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", true },
         { "GET / HTTP/1.0\r\n\r\n", false },
         { "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true },
@@ -246,7 +249,8 @@ Test(http1, a_chunked_body_is_seen)
     struct http1_request r;
     const char *why;
 
-    cr_assert_eq(http1_request(text("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"),
+    cr_assert_eq(http1_request(text("PUT / HTTP/1.1\r\nHost: a\r\n"
+                                    "Transfer-Encoding: Chunked\r\n\r\n"),
                                &r, &why), 0);
     cr_expect_eq(r.body, HTTP1_BODY_CHUNKED);
     cr_expect(r.keep_alive);

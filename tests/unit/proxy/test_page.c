@@ -262,7 +262,8 @@ Test(page, pipelined_requests_are_answered_in_order)
                    "HEAD /json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
                    "GET /never HTTP/1.0\r\n\r\n");
     const char *one = strstr(a, "HTTP/1.1 200"), *two = strstr(a, "HTTP/1.1 405");
-    const char *three = strstr(a, "HTTP/1.1 404"), *four = one ? strstr(one + 1, "HTTP/1.1 200") : NULL;
+    const char *three = strstr(a, "HTTP/1.1 404");
+    const char *four = one ? strstr(one + 1, "HTTP/1.1 200") : NULL;
 
     cr_assert(one && two && three && four, "%s", a);
     cr_expect(one == a && one < two && two < three && three < four, "%s", a);
@@ -330,8 +331,10 @@ Test(page, requests_split_at_every_byte)
 
 Test(page, peers_that_leave_leave_nothing_behind)
 {
-    static const char *const beginnings[] = { "", "GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-                                              "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na" };
+    static const char *const beginnings[] = {
+        "", "GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na",
+    };
 
     for (size_t i = 0; i < 2 * sizeof(beginnings) / sizeof(beginnings[0]); i++) {
         struct client *c = client_new();
