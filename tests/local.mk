@@ -23,9 +23,12 @@ include tests/unit/app/local.mk
 include tests/lint/local.mk
 include tests/flow/local.mk
 
-# Folders in EXTRA_DIST are copied whole: what a test run left in them is not part
-# of the release.
+# Folders that go into the release whole, from the sources only: named in EXTRA_DIST,
+# what the tests have left of the same name in the build folder would come along.
+DIST_FOLDERS = tests/flow
+
 dist-hook:
-	find $(distdir)/tests -depth \
-	    \( -name __pycache__ -o -name .pytest_cache -o -name '*.pyc' \) \
-	    -exec rm -rf {} \;
+	cd $(srcdir) && tar -cf - --mode=u+rwX --exclude=__pycache__ --exclude=.pytest_cache \
+	    --exclude='*.log' --exclude='*.trs' $(DIST_FOLDERS) >$(abs_builddir)/dist-folders.tar
+	tar -xf dist-folders.tar -C $(distdir)
+	rm -f dist-folders.tar
