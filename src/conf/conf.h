@@ -41,6 +41,7 @@ struct conf_addrs {
 struct conf_head {
     const char *section;        /* "route" */
     char *name;                 /* "" for [proxy] */
+    char *title;                /* both, as findings show them: "route cql" */
     struct origin at;           /* its [head], or where it was first mentioned */
     struct origin set[KEY_COUNT]; /* per key; file NULL: the default is in force */
 };
@@ -48,13 +49,14 @@ struct conf_head {
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
+enum conf_mode { MODE_TERMINATE };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
 struct conf_proxy {
     struct conf_head head;
     uint32_t workers;           /* CONF_WORKERS_AUTO, 0 = foreground, or a number */
-    char *user;
-    char *log;                  /* "stdout", "stderr", "syslog" or an absolute path */
+    char *user;                 /* a name, or a number */
+    char *log;                  /* "stdout", "stderr", "syslog" or a path (it has a slash) */
     int log_format;             /* enum log_format */
     int log_level;              /* enum log_level */
     bool access_log;
@@ -84,6 +86,7 @@ struct conf_listener {          /* its name is the address */
 
 struct conf_route {
     struct conf_head head;
+    int mode;                   /* enum conf_mode */
     struct conf_addrs listen;
     struct conf_strs alpn;
     struct conf_store *store;
@@ -96,6 +99,8 @@ struct conf_route {
     uint64_t idle_timeout_ms;   /* 0: none */
 };
 
+/* One that a route named by address, without a section, has that text for its name:
+   a name never has a colon, an address always has. */
 struct conf_upstream {
     struct conf_head head;
     struct addr server;
@@ -111,6 +116,7 @@ struct conf {
     struct conf_listener **listeners;   size_t nlisteners;   /* of each address routes use */
     struct conf_route **routes;         size_t nroutes;
     struct conf_upstream **upstreams;   size_t nupstreams;
+    char **origins;                     size_t norigins;     /* what the origins point at */
 };
 
 /*
@@ -122,7 +128,11 @@ struct conf {
 struct conf *conf_build(const struct settings *s, struct diags *d);
 void conf_free(struct conf *c);
 
-/* For a finding about one key of a section. */
+/*
+ * For a finding about one key of a section: where it was set, or where the section
+ * begins. A key that came from a flag or a variable goes by that name, for its
+ * user never saw a section. Strings are the conf's; `value` may be NULL.
+ */
 struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char *value);
 
 /* The listener settings for an address; never NULL for one a route listens on. */

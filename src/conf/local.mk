@@ -1,1 +1,18 @@
-# sources of this layer
+noinst_LIBRARIES += libconf.a
+libconf_a_SOURCES = \
+	src/conf/build.c src/conf/build.h \
+	src/conf/bundle.c src/conf/bundle.h \
+	src/conf/conf.h \
+	src/conf/dump.c \
+	src/conf/file.c src/conf/file.h \
+	src/conf/keys.tbl \
+	src/conf/listeners.c \
+	src/conf/refs.c \
+	src/conf/schema.c src/conf/schema.h \
+	src/conf/sections.c \
+	src/conf/settings.c src/conf/settings.h \
+	src/conf/source.c src/conf/source.h \
+	src/conf/type_lists.c src/conf/type_parts.h \
+	src/conf/type_parse.c \
+	src/conf/type_print.c \
+	src/conf/types.h

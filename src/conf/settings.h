@@ -13,6 +13,10 @@
 
 #include "base/diag.h"
 
+/* What stands for the file where there is none. */
+#define ORIGIN_COMMAND_LINE "command line"
+#define ORIGIN_ENVIRONMENT  "environment"
+
 struct setting {
     char *section;              /* "route" */
     char *name;                 /* "cql"; "" where the section takes none */
@@ -30,6 +34,7 @@ struct settings {
 /* All strings are copied. */
 void settings_add(struct settings *s, const char *section, const char *name, const char *key,
                   const char *value, struct origin at);
+void settings_append(struct settings *s, const struct settings *more);
 void settings_free(struct settings *s);
 
 /* As bytes for the bundle; the caller frees *bytes. unpack: 0, or -1 when damaged. */

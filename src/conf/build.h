@@ -1,0 +1,61 @@
+/*
+ * build: what the parts of conf_build() share. build.c reads sections and keys,
+ * refs.c and listeners.c tie the sections together and judge the whole,
+ * sections.c keeps the objects.
+ */
+#ifndef SALLYPORT_CONF_BUILD_H
+#define SALLYPORT_CONF_BUILD_H
+
+#include "conf/schema.h"
+
+/* A route's key that names another section, until all sections are known. */
+struct conf_ref {
+    struct conf_route *route;
+    const struct key_row *row;
+    char *value;
+};
+
+/* A key whose value was refused: what depends on it is not judged. */
+struct conf_refused {
+    const struct conf_head *head;
+    enum conf_key key;
+};
+
+struct builder {
+    struct conf *c;
+    struct diags *d;
+    struct conf_ref *refs;
+    size_t nrefs;
+    struct conf_refused *refused;
+    size_t nrefused;
+};
+
+void build_error(struct builder *b, struct diag_at where, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void build_warn(struct builder *b, struct diag_at where, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void build_refuse(struct builder *b, const struct conf_head *h, enum conf_key key);
+bool build_was_refused(const struct builder *b, const struct conf_head *h, enum conf_key key);
+
+/* A new object, all its fields unset; all but [proxy] are appended to the conf's list. */
+struct conf_head *build_section(struct conf *c, enum conf_section s, const char *name,
+                                struct origin at);
+void build_section_free(enum conf_section s, struct conf_head *h);
+
+/* The i-th object of a kind, NULL behind the last; and the one of that name, or NULL. */
+struct conf_head *build_nth(const struct conf *c, enum conf_section s, size_t i);
+struct conf_head *build_find(const struct conf *c, enum conf_section s, const char *name);
+
+/* Defaults for the keys that are not set. */
+void build_defaults(enum conf_section s, struct conf_head *h);
+
+/* References, and what must hold between sections. Adds the listeners and
+   upstreams that were only mentioned. */
+void build_refs(struct builder *b);
+
+/* Who listens where: conf->listeners becomes one for each address, in the order in
+   which routes name them. Part of build_refs(). */
+void build_listeners(struct builder *b);
+
+#endif

@@ -1,0 +1,221 @@
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/build.h"
+#include "conf/types.h"
+
+static bool is_from(const struct conf_head *h, const char *origin)
+{
+    return h->at.file != NULL && strcmp(h->at.file, origin) == 0;
+}
+
+static bool is_from_flags(const struct conf_head *h)
+{
+    return is_from(h, ORIGIN_COMMAND_LINE) || is_from(h, ORIGIN_ENVIRONMENT);
+}
+
+/* References. */
+
+static char *missing_hint(const struct conf *c, enum conf_section s, const char *name)
+{
+    const char **names = NULL;
+    struct conf_head *h;
+    size_t n = 0;
+
+    for (; (h = build_nth(c, s, n)) != NULL; n++) {
+        names = mem_grow(names, n + 1, sizeof(names[0]));
+        names[n] = h->name;
+    }
+    char *hint = schema_hint(name, names, n);
+    if (hint == NULL)
+        hint = mem_printf("add a section [%s %s]%s", conf_sections[s], name,
+                          s == SECTION_UPSTREAM ? ", or write an address with its port" : "");
+    free(names);
+    return hint;
+}
+
+static struct conf_head *find_section(struct builder *b, const struct conf_ref *ref,
+                                      enum conf_section s)
+{
+    struct conf_head *h = build_find(b->c, s, ref->value);
+
+    if (h == NULL) {
+        char *hint = missing_hint(b->c, s, ref->value);
+        build_error(b, conf_at(&ref->route->head, ref->row->id, ref->value), hint,
+                    "there is no [%s %s]", conf_sections[s], ref->value);
+        free(hint);
+        build_refuse(b, &ref->route->head, ref->row->id);
+    }
+    return h;
+}
+
+static bool is_unnamed(const struct conf_upstream *u)
+{
+    return strchr(u->head.name, ':') != NULL;
+}
+
+/* `upstream = 127.0.0.1:9042`: an [upstream] without a section. */
+static struct conf_head *upstream_by_address(struct builder *b, const struct conf_ref *ref)
+{
+    struct conf_head *h = build_find(b->c, SECTION_UPSTREAM, ref->value);
+    struct span text = { ref->value, strlen(ref->value) };
+    struct refusal r = { ERR_INIT, ERR_INIT };
+
+    if (h != NULL)
+        return h;
+    struct origin at = ref->route->head.set[KEY_ROUTE_UPSTREAM];
+    h = build_section(b->c, SECTION_UPSTREAM, ref->value, at);
+    h->set[KEY_UPSTREAM_SERVER] = at;
+    build_defaults(SECTION_UPSTREAM, h);
+
+    const struct key_row *row = &conf_keys[KEY_UPSTREAM_SERVER];
+    if (type_parse(row, text, NULL, type_field(row, h), &r) < 0) {
+        build_error(b, conf_at(&ref->route->head, KEY_ROUTE_UPSTREAM, ref->value),
+                    r.hint.text[0] ? r.hint.text : NULL, "%s", r.why.text);
+        build_refuse(b, h, KEY_UPSTREAM_SERVER);
+    }
+    return h;
+}
+
+static void resolve(struct builder *b, const struct conf_ref *ref)
+{
+    struct conf_head *h;
+
+    switch (ref->row->type) {
+    case TYPE_REF_STORE:
+        h = find_section(b, ref, SECTION_STORE);
+        ref->route->store = (struct conf_store *)(void *)h;
+        break;
+    case TYPE_REF_TRUST:
+        h = find_section(b, ref, SECTION_TRUST);
+        ref->route->trust = (struct conf_trust *)(void *)h;
+        break;
+    default:
+        h = strchr(ref->value, ':') != NULL ? upstream_by_address(b, ref)
+                                            : find_section(b, ref, SECTION_UPSTREAM);
+        ref->route->upstream = (struct conf_upstream *)(void *)h;
+        break;
+    }
+}
+
+/* What a route asks of its clients. */
+
+static void settle_client_auth(struct builder *b, struct conf_route *r)
+{
+    bool trusts = r->head.set[KEY_ROUTE_TRUST].file != NULL;
+    bool written = r->head.set[KEY_ROUTE_CLIENT_AUTH].file != NULL;
+
+    if (build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH))
+        return;
+    if (!written) {
+        r->client_auth = trusts ? CLIENT_AUTH_REQUIRE : CLIENT_AUTH_NONE;
+    } else if (r->client_auth == CLIENT_AUTH_NONE && trusts) {
+        /* Refused, not warned of: who wrote both may well believe that clients are checked. */
+        build_error(b, conf_at(&r->head, KEY_ROUTE_CLIENT_AUTH, "none"),
+                    "choose request or require, or leave out the issuers to believe",
+                    "%s says whom to believe, but no client would be asked for a certificate",
+                    conf_at(&r->head, KEY_ROUTE_TRUST, NULL).key);
+    } else if (r->client_auth != CLIENT_AUTH_NONE && !trusts) {
+        build_error(b, conf_at(&r->head, KEY_ROUTE_CLIENT_AUTH,
+                               r->client_auth == CLIENT_AUTH_REQUEST ? "request" : "require"),
+                    is_from_flags(&r->head)
+                        ? "name a file with the issuers to believe: --ca FILE"
+                        : "write trust = NAME, and in [trust NAME] the issuers to believe",
+                    "clients' certificates cannot be checked without trust");
+    }
+}
+
+/* Where plaintext may go. */
+
+static bool plaintext_allowed(const struct conf_upstream *u)
+{
+    struct peer p;
+
+    if (u->builtin_page || u->server.len == 0 || addr_is_local(&u->server))
+        return true;
+    peer_from(&u->server.u.sa, &p);
+    for (size_t i = 0; i < u->plaintext_to.n; i++) {
+        struct span text = { u->plaintext_to.v[i], strlen(u->plaintext_to.v[i]) };
+        struct err unused = ERR_INIT;
+        struct cidr net;
+
+        if (str_eq(text, "anywhere"))
+            return true;
+        if (!str_eq(text, "loopback") && cidr_parse(text, &net, &unused) == 0 && cidr_has(&net, &p))
+            return true;
+    }
+    return false;
+}
+
+static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
+                            const struct conf_route *user)
+{
+    char server[ADDR_TEXT_MAX], ip[INET6_ADDRSTRLEN];
+    struct peer p;
+
+    if (build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO) || plaintext_allowed(u))
+        return;
+    peer_from(&u->server.u.sa, &p);
+    inet_ntop(p.family, p.ip, ip, sizeof(ip));
+    addr_text(&u->server, server);
+    struct diag_at where = is_unnamed(u) ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, server)
+                                         : conf_at(&u->head, KEY_UPSTREAM_SERVER, server);
+    unsigned bits = p.family == AF_INET ? 32 : 128;
+    char *fix = is_from(&u->head, ORIGIN_COMMAND_LINE)
+                    ? mem_printf("add --plaintext-to %s/%u", ip, bits)
+                : is_from(&u->head, ORIGIN_ENVIRONMENT)
+                    ? mem_printf("set SALLYPORT_PLAINTEXT_TO=%s/%u", ip, bits)
+                : is_unnamed(u)
+                    ? mem_printf("write an [upstream] section with this server and plaintext_to = "
+                                 "%s/%u", ip, bits)
+                    : mem_printf("add plaintext_to = %s/%u", ip, bits);
+    char *hint = mem_printf("if the network to it is trusted, %s", fix);
+    build_error(b, where, hint,
+                "plaintext would leave this host, which plaintext_to does not allow");
+    free(hint);
+    free(fix);
+}
+
+/* What nobody uses. */
+
+static const struct conf_route *user_of(const struct conf *c, const void *object)
+{
+    for (size_t i = 0; i < c->nroutes; i++)
+        if (c->routes[i]->store == object || c->routes[i]->trust == object
+            || c->routes[i]->upstream == object)
+            return c->routes[i];
+    return NULL;
+}
+
+static void check_used(struct builder *b, enum conf_section s)
+{
+    struct conf_head *h;
+
+    for (size_t i = 0; (h = build_nth(b->c, s, i)) != NULL; i++)
+        if (user_of(b->c, h) == NULL)
+            build_warn(b, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,
+                       "no route uses it");
+}
+
+void build_refs(struct builder *b)
+{
+    const struct conf *c = b->c;
+
+    for (size_t i = 0; i < b->nrefs; i++)
+        resolve(b, &b->refs[i]);
+    for (size_t i = 0; i < c->nroutes; i++)
+        settle_client_auth(b, c->routes[i]);
+    build_listeners(b);
+    for (size_t i = 0; i < c->nupstreams; i++)
+        guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));
+    check_used(b, SECTION_STORE);
+    check_used(b, SECTION_TRUST);
+    check_used(b, SECTION_UPSTREAM);
+    struct diag_at whole = { { c->norigins ? c->origins[0] : NULL, 0 }, NULL, NULL, NULL };
+    if (c->nroutes == 0 && b->d->errors == 0)
+        build_error(b, whole, "write a section [route NAME] with listen, store and upstream",
+                    "there is no route, so nothing would be done");
+}

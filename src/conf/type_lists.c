@@ -1,0 +1,189 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/mem.h"
+#include "conf/type_parts.h"
+
+const char *const type_protocols[TYPE_PROTOCOL_COUNT] = {
+    "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"
+};
+
+static void strs_add(struct conf_strs *s, char *text)
+{
+    s->v = mem_grow(s->v, s->n + 1, sizeof(s->v[0]));
+    s->v[s->n++] = text;
+}
+
+static bool strs_have(const struct conf_strs *s, struct span text)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (str_eq(text, s->v[i]))
+            return true;
+    return false;
+}
+
+static int refuse_again(struct refusal *r)
+{
+    return err_setx(&r->why, "listed twice");
+}
+
+int type_parse_file(struct span text, const char *file, struct conf_strs *out)
+{
+    strs_add(out, type_resolve(text, file));
+    return 0;
+}
+
+/* OpenSSL's lists are separated by colons; so are our lines of one list, whose own
+   colons at either end do not matter. */
+int type_parse_colons(struct span text, char **out, struct refusal *r)
+{
+    while (text.len > 0 && text.p[text.len - 1] == ':')
+        text.len--;
+    while (text.len > 0 && text.p[0] == ':')
+        text = (struct span){ text.p + 1, text.len - 1 };
+    if (text.len == 0)
+        return err_setx(&r->why, "an empty list");
+    for (size_t i = 0; i < text.len; i++)
+        if (isspace((unsigned char)text.p[i])) {
+            err_setx(&r->hint, "the list is separated by colons");
+            return err_setx(&r->why, "a blank within the list");
+        }
+
+    char *before = *out;
+    *out = mem_printf("%s%s%.*s", before ? before : "", before ? ":" : "", (int)text.len, text.p);
+    free(before);
+    return 0;
+}
+
+int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r)
+{
+    if (text.len > 255)
+        return err_setx(&r->why, "the name of a protocol has at most 255 bytes, this has %zu",
+                        text.len);
+    if (strs_have(out, text))
+        return refuse_again(r);
+    strs_add(out, mem_strndup(text.p, text.len));
+    return 0;
+}
+
+int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r)
+{
+    static const char *const words[] = { "loopback", "anywhere" };
+    struct cidr net;
+
+    if (strs_have(out, text))
+        return refuse_again(r);
+    if (!str_eq(text, "loopback") && !str_eq(text, "anywhere")
+        && cidr_parse(text, &net, &r->why) < 0) {
+        char *word = mem_strndup(text.p, text.len);
+        const char *near = str_nearest(word, words, 2);
+        if (near != NULL)
+            err_setx(&r->hint, "did you mean \"%s\"?", near);
+        else
+            err_setx(&r->hint, "loopback, anywhere, or networks such as 10.0.0.0/8");
+        free(word);
+        return -1;
+    }
+    strs_add(out, mem_strndup(text.p, text.len));
+    return 0;
+}
+
+int type_parse_protocol(struct span text, unsigned *out, struct refusal *r)
+{
+    for (unsigned i = 0; i < TYPE_PROTOCOL_COUNT; i++) {
+        if (str_eq(text, type_protocols[i])) {
+            if (*out & 1u << i)
+                return refuse_again(r);
+            *out |= 1u << i;
+            return 0;
+        }
+    }
+    char *word = mem_strndup(text.p, text.len);
+    const char *near = str_eq(text, "TLSv1.0")
+                           ? type_protocols[0]
+                           : str_nearest(word, type_protocols, TYPE_PROTOCOL_COUNT);
+    if (near != NULL)
+        err_setx(&r->hint, "did you mean \"%s\"?", near);
+    free(word);
+    return err_setx(&r->why, "not one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3");
+}
+
+/* "example.com:443" or "example.com": letters where a numeric address stands. */
+static bool is_host_name(struct span text)
+{
+    const char *colon = memchr(text.p, ':', text.len);
+    size_t host = colon ? (size_t)(colon - text.p) : text.len;
+    bool letters = false;
+
+    if (colon != NULL && memchr(colon + 1, ':', text.len - host - 1) != NULL)
+        return false;           /* an IPv6 address that lacks its brackets */
+    for (size_t i = 0; i < host; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (!isalnum(c) && c != '.' && c != '-' && c != '_')
+            return false;
+        letters = letters || isalpha(c);
+    }
+    return letters && !str_eq((struct span){ text.p, host }, "localhost");
+}
+
+static int parse_numeric(struct span text, const char *example, struct addr *out,
+                         struct refusal *r)
+{
+    bool unix_path = text.len >= 5 && memcmp(text.p, "unix:", 5) == 0;
+
+    if (!unix_path && is_host_name(text)) {
+        err_setx(&r->hint, "names are not looked up: write the address, such as %s", example);
+        return err_setx(&r->why, "a host name; only numeric addresses and localhost are accepted");
+    }
+    return addr_parse(text, out, &r->why);
+}
+
+int type_parse_address(struct span text, struct conf_addrs *out, struct refusal *r)
+{
+    struct addr a;
+    uint64_t port;
+    bool star = text.len > 2 && text.p[0] == '*' && text.p[1] == ':';
+    struct span digits = star ? (struct span){ text.p + 2, text.len - 2 } : text;
+
+    if (parse_numeric(text, "0.0.0.0:443", &a, r) < 0) {
+        if (str_u64(digits, 65535, &port))
+            err_setx(&r->hint, "did you mean \"0.0.0.0:%u\"?", (unsigned)port);
+        return -1;
+    }
+    for (size_t i = 0; i < out->n; i++)
+        if (addr_equal(&out->v[i], &a))
+            return refuse_again(r);
+    out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
+    out->v[out->n++] = a;
+    return 0;
+}
+
+static bool port_is_zero(const struct addr *a)
+{
+    switch (a->u.sa.sa_family) {
+    case AF_INET: return a->u.in.sin_port == 0;
+    case AF_INET6: return a->u.in6.sin6_port == 0;
+    default: return false;
+    }
+}
+
+int type_parse_server(struct span text, struct addr *out, struct refusal *r)
+{
+    bool *builtin = &type_upstream_of(out)->builtin_page;
+
+    if (str_eq(text, TYPE_BUILTIN_PAGE)) {
+        *builtin = true;
+        return 0;
+    }
+    if (text.len >= 8 && memcmp(text.p, "builtin:", 8) == 0)
+        return err_setx(&r->why, "the only builtin is %s", TYPE_BUILTIN_PAGE);
+    if (parse_numeric(text, "127.0.0.1:9042", out, r) < 0)
+        return -1;
+    if (port_is_zero(out)) {
+        *out = (struct addr){ 0 };
+        return err_setx(&r->why, "nobody can be reached on port 0");
+    }
+    return 0;
+}

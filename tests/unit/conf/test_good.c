@@ -1,0 +1,285 @@
+/* Good configurations: what they come to. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/schema.h"
+#include "conf/source.h"
+#include "support.h"
+
+static struct conf *good(const char *ini)
+{
+    struct diags d = { 0 };
+    struct conf *c = build_text(ini, strlen(ini), &d);
+
+    cr_assert_not_null(c, "%s", findings(&d));
+    cr_assert_eq(d.n, 0, "%s", findings(&d));
+    diags_free(&d);
+    return c;
+}
+
+#define SMALL                                                                             \
+    "[store s]\ncert = tls.crt\n[route r]\nlisten = 0.0.0.0:9142\nstore = s\nupstream = " \
+    "127.0.0.1:9042\n"
+
+Test(good, the_smallest_file_has_the_documented_defaults)
+{
+    struct conf *c = good(SMALL);
+    const struct conf_route *r = c->routes[0];
+
+    cr_expect_eq(c->proxy.workers, CONF_WORKERS_AUTO);
+    cr_expect_str_eq(c->proxy.user, "sallyport");
+    cr_expect_str_eq(c->proxy.log, "stdout");
+    cr_expect_eq(c->proxy.log_format, LOG_FORMAT_TEXT);
+    cr_expect_eq(c->proxy.log_level, LOG_LEVEL_INFO);
+    cr_expect(c->proxy.access_log);
+    cr_expect_eq(c->proxy.drain_timeout_ms, 30000);
+    cr_expect_null(c->stores[0]->password_file);
+    cr_expect_eq(c->stores[0]->key.n, 0);
+    cr_expect_eq(c->stores[0]->expired, EXPIRED_REFUSE);
+    cr_expect_eq(r->mode, MODE_TERMINATE);
+    cr_expect_eq(r->alpn.n, 0);
+    cr_expect_eq(r->client_auth, CLIENT_AUTH_NONE);
+    cr_expect_null(r->trust);
+    cr_expect_eq(r->protocols, PROTO_TLS12 | PROTO_TLS13);
+    cr_expect_null(r->ciphers);
+    cr_expect_null(r->ciphersuites);
+    cr_expect_null(r->groups);
+    cr_expect_eq(r->session_tickets, TICKETS_AUTO);
+    cr_expect_eq(r->idle_timeout_ms, 0);
+    cr_expect_eq(r->store, c->stores[0]);
+    cr_assert_eq(c->nlisteners, 1);
+    cr_expect_eq(c->listeners[0]->handshake_timeout_ms, 10000);
+    cr_assert_eq(c->nupstreams, 1);
+    cr_expect_eq(r->upstream, c->upstreams[0]);
+    cr_expect_eq(r->upstream->connect_timeout_ms, 3000);
+    cr_assert_eq(r->upstream->plaintext_to.n, 1);
+    cr_expect_str_eq(r->upstream->plaintext_to.v[0], "loopback");
+    cr_expect_null(c->proxy.head.set[KEY_PROXY_WORKERS].file);
+    cr_expect_eq(r->head.set[KEY_ROUTE_LISTEN].line, 4);
+    cr_expect_str_eq(r->head.title, "route r");
+    conf_free(c);
+}
+
+static const char full[] =
+    "[proxy]\n"
+    "workers = 4\n"
+    "user = nobody\n"
+    "log = logs/out.log\n"
+    "log_format = json\n"
+    "log_level = debug\n"
+    "access_log = off\n"
+    "drain_timeout = 1500ms\n"
+    "[store node]\n"
+    "cert = rsa.crt\n"
+    "       /abs/ecdsa.crt\n"
+    "key = rsa.key\n"
+    "key = ecdsa.key\n"
+    "password_file = pass\n"
+    "key_password_file = env:KEY_PASS\n"
+    "expired = serve\n"
+    "[trust clients]\n"
+    "ca = ca.crt\n"
+    "ca = memory:ca\n"
+    "depth = 2\n"
+    "[listener [::1]:9143]\n"
+    "handshake_timeout = 5s\n"
+    "[route cql]\n"
+    "mode = terminate\n"
+    "listen = 0.0.0.0:9142\n"
+    "listen = [::1]:9143\n"
+    "alpn = h2, http/1.1\n"
+    "alpn = acme\n"
+    "store = node\n"
+    "client_auth = request\n"
+    "trust = clients\n"
+    "upstream = cassandra\n"
+    "protocols = TLSv1.3\n"
+    "ciphers = A:B\n"
+    "ciphersuites = TLS_AES_128_GCM_SHA256\n"
+    "groups = X25519:P-256\n"
+    "session_tickets = on\n"
+    "idle_timeout = 1h\n"
+    "[route page]\n"
+    "listen = unix:/run/page.sock\n"
+    "store = node\n"
+    "trust = clients\n"
+    "upstream = builtin:page\n"
+    "[upstream cassandra]\n"
+    "server = 10.0.0.7:9042\n"
+    "connect_timeout = 250ms\n"
+    "plaintext_to = loopback, 10.0.0.0/8\n";
+
+static struct conf *build_at(const char *path, const char *ini)
+{
+    struct settings s = { 0 };
+    struct diags d = { 0 };
+
+    source_parse(ini, strlen(ini), path, &s, &d);
+    struct conf *c = conf_build(&s, &d);
+    cr_assert_not_null(c, "%s", findings(&d));
+    cr_assert_eq(d.n, 0, "%s", findings(&d));
+    settings_free(&s);
+    diags_free(&d);
+    return c;
+}
+
+Test(good, every_key_reaches_its_field)
+{
+    struct conf *c = build_at("/etc/sp/t.conf", full);
+    const struct conf_store *s = c->stores[0];
+    const struct conf_route *r = c->routes[0];
+
+    cr_expect_eq(c->proxy.workers, 4);
+    cr_expect_str_eq(c->proxy.user, "nobody");
+    cr_expect_str_eq(c->proxy.log, "/etc/sp/logs/out.log");
+    cr_expect_eq(c->proxy.log_format, LOG_FORMAT_JSON);
+    cr_expect_eq(c->proxy.log_level, LOG_LEVEL_DEBUG);
+    cr_expect_not(c->proxy.access_log);
+    cr_expect_eq(c->proxy.drain_timeout_ms, 1500);
+    cr_assert_eq(s->cert.n, 2);
+    cr_expect_str_eq(s->cert.v[0], "/etc/sp/rsa.crt");
+    cr_expect_str_eq(s->cert.v[1], "/abs/ecdsa.crt");
+    cr_assert_eq(s->key.n, 2);
+    cr_expect_str_eq(s->password_file, "/etc/sp/pass");
+    cr_expect_str_eq(s->key_password_file, "env:KEY_PASS");
+    cr_expect_eq(s->expired, EXPIRED_SERVE);
+    cr_assert_eq(c->trusts[0]->ca.n, 2);
+    cr_expect_str_eq(c->trusts[0]->ca.v[1], "memory:ca");
+    cr_expect_eq(c->trusts[0]->depth, 2);
+    cr_assert_eq(r->alpn.n, 3);
+    cr_expect_str_eq(r->alpn.v[1], "http/1.1");
+    cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUEST);
+    cr_expect_eq(r->trust, c->trusts[0]);
+    cr_expect_eq(r->protocols, PROTO_TLS13);
+    cr_expect_str_eq(r->ciphers, "A:B");
+    cr_expect_str_eq(r->ciphersuites, "TLS_AES_128_GCM_SHA256");
+    cr_expect_str_eq(r->groups, "X25519:P-256");
+    cr_expect_eq(r->session_tickets, TICKETS_ON);
+    cr_expect_eq(r->idle_timeout_ms, 3600000);
+    cr_expect_eq(r->upstream, c->upstreams[0]);
+    cr_expect_eq(r->upstream->connect_timeout_ms, 250);
+    cr_expect_eq(c->routes[1]->client_auth, CLIENT_AUTH_REQUIRE);
+    cr_expect(c->routes[1]->upstream->builtin_page);
+    conf_free(c);
+}
+
+Test(good, listeners_stand_in_the_order_of_the_routes)
+{
+    struct conf *c = build_at("t.conf", full);
+    const char *expected[] = { "0.0.0.0:9142", "[::1]:9143", "unix:/run/page.sock" };
+    uint64_t timeouts[] = { 10000, 5000, 10000 };
+
+    cr_assert_eq(c->nlisteners, 3);
+    for (size_t i = 0; i < 3; i++) {
+        char text[ADDR_TEXT_MAX];
+        cr_expect_str_eq(addr_text(&c->listeners[i]->addr, text), expected[i]);
+        cr_expect_eq(c->listeners[i]->handshake_timeout_ms, timeouts[i]);
+        cr_expect_eq(conf_listener_for(c, &c->listeners[i]->addr), c->listeners[i]);
+    }
+    cr_expect_str_eq(c->stores[0]->cert.v[0], "rsa.crt");   /* t.conf is in the current folder */
+    conf_free(c);
+}
+
+Test(good, every_row_of_the_table_is_in_this_test)
+{
+    struct conf *c = build_at("/etc/sp/t.conf", full);
+
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        bool set = c->proxy.head.set[i].file || c->stores[0]->head.set[i].file
+                || c->trusts[0]->head.set[i].file || c->listeners[1]->head.set[i].file
+                || c->routes[0]->head.set[i].file || c->upstreams[0]->head.set[i].file;
+        cr_expect(set, "%s of [%s] is not in it", conf_keys[i].key,
+                  conf_sections[conf_keys[i].section]);
+    }
+    conf_free(c);
+}
+
+Test(good, routes_share_an_upstream_by_its_address)
+{
+    struct conf *c = good(SMALL "[route q]\nlisten = 0.0.0.0:1\nstore = s\nupstream = "
+                                "127.0.0.1:9042\n");
+
+    cr_expect_eq(c->nupstreams, 1);
+    cr_expect_eq(c->routes[0]->upstream, c->routes[1]->upstream);
+    conf_free(c);
+}
+
+Test(good, plaintext_may_go_where_it_is_allowed)
+{
+    const char *upstreams[] = {
+        "server = 127.9.9.9:1\n",
+        "server = [::1]:1\n",
+        "server = localhost:1\n",
+        "server = unix:/run/app.sock\n",
+        "server = builtin:page\n",
+        "server = 192.0.2.1:1\nplaintext_to = anywhere\n",
+        "server = 192.0.2.1:1\nplaintext_to = 192.0.2.1\n",
+        "server = 192.0.2.1:1\nplaintext_to = 10.0.0.0/8, 192.0.2.0/24\n",
+        "server = [2001:db8::7]:1\nplaintext_to = 10.0.0.0/8\nplaintext_to = 2001:db8::/32\n",
+    };
+
+    for (size_t i = 0; i < sizeof(upstreams) / sizeof(upstreams[0]); i++) {
+        char *ini = mem_printf("[store s]\ncert = c\n[route r]\nlisten = 0.0.0.0:1\nstore = s\n"
+                               "upstream = u\n[upstream u]\n%s", upstreams[i]);
+        conf_free(good(ini));
+        free(ini);
+    }
+}
+
+static struct settings overrides(const char *key, const char *value, const char *origin)
+{
+    struct settings s = { 0 };
+
+    settings_add(&s, "proxy", "", key, value, (struct origin){ origin, 0 });
+    return s;
+}
+
+Test(good, the_command_line_wins_over_environment_and_file)
+{
+    struct settings all = { 0 }, env = overrides("workers", "2", ORIGIN_ENVIRONMENT),
+                    cli = overrides("workers", "3", ORIGIN_COMMAND_LINE),
+                    user = overrides("user", "me", ORIGIN_ENVIRONMENT);
+    const char *ini = "[proxy]\nworkers = 1\nuser = you\nlog = stderr\n" SMALL;
+    struct diags d = { 0 };
+
+    source_parse(ini, strlen(ini), "t.conf", &all, &d);
+    settings_append(&all, &env);
+    settings_append(&all, &user);
+    settings_append(&all, &cli);
+    struct conf *c = conf_build(&all, &d);
+    cr_assert_not_null(c, "%s", findings(&d));
+    cr_expect_eq(c->proxy.workers, 3);
+    cr_expect_str_eq(c->proxy.user, "me");
+    cr_expect_str_eq(c->proxy.log, "stderr");
+    cr_expect_str_eq(conf_at(&c->proxy.head, KEY_PROXY_WORKERS, NULL).key, "--workers");
+    cr_expect_str_eq(conf_at(&c->proxy.head, KEY_PROXY_USER, NULL).key, "SALLYPORT_USER");
+    cr_expect_str_eq(conf_at(&c->proxy.head, KEY_PROXY_LOG, NULL).key, "log");
+    cr_expect_str_eq(conf_at(&c->proxy.head, KEY_PROXY_LOG, NULL).section, "proxy");
+    conf_free(c);
+    settings_free(&all);
+    settings_free(&env);
+    settings_free(&user);
+    settings_free(&cli);
+    diags_free(&d);
+}
+
+Test(good, a_restart_key_that_changes_is_warned_of)
+{
+    struct conf *a = good("[proxy]\nworkers = 1\ndrain_timeout = 1s\n" SMALL);
+    struct conf *b = good("[proxy]\nworkers = 2\ndrain_timeout = 2s\nuser = x\n" SMALL);
+    struct diags d = { 0 };
+
+    conf_warn_restart(a, b, &d);
+    struct expected workers = { DIAG_WARNING, 2, "workers", "until then it is \"1\"", "" };
+    struct expected user = { DIAG_WARNING, 4, "user", "until then it is \"sallyport\"", "" };
+    cr_expect(find_finding(&d, &workers) && find_finding(&d, &user) && d.n == 2, "%s",
+              findings(&d));
+    diags_free(&d);
+    d = (struct diags){ 0 };
+    conf_warn_restart(a, a, &d);
+    cr_expect_eq(d.n, 0);
+    conf_free(a);
+    conf_free(b);
+}

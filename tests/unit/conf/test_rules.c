@@ -1,0 +1,259 @@
+/*
+ * Every rule of the configuration, broken once: the text, and the one finding that
+ * must come of it, with its line, key, message and hint, and nothing beside it.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "support.h"
+
+#define STORE    "[store s]\ncert = c.pem\n"            /* lines 1-2 */
+#define ROUTE    "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = 127.0.0.1:2\n" /* 3-6 */
+#define GOOD     STORE ROUTE                            /* whatever follows is line 7 */
+#define TRUST    "[trust t]\nca = ca.pem\n"
+
+static const struct {
+    const char *ini;
+    struct expected x;
+    bool others;                /* findings that follow from it are allowed */
+} cases[] = {
+    /* names of sections and keys */
+    { GOOD "[prxy]\nworkers = 1\n", { DIAG_ERROR, 7, "", "unknown section", "\"proxy\"" }, 0 },
+    { GOOD "[completely]\n", { DIAG_ERROR, 7, "", "unknown section", "" }, 0 },
+    { GOOD "[proxy]\nwrkers = 1\n", { DIAG_ERROR, 8, "wrkers", "unknown key", "\"workers\"" }, 0 },
+    { GOOD "[proxy]\nWorkers = 1\n",
+      { DIAG_ERROR, 8, "Workers", "unknown key", "\"workers\"" }, 0 },
+    { GOOD "[proxy]\nlog-level = info\n",
+      { DIAG_ERROR, 8, "log-level", "unknown key", "\"log_level\"" }, 0 },
+    { GOOD "[proxy]\nupstream = 1\n",
+      { DIAG_ERROR, 8, "upstream", "unknown key", "a key of [route …]" }, 0 },
+    { GOOD "[proxy]\nadmin = unix:/x\n", { DIAG_ERROR, 8, "admin", "unknown key", "" }, 0 },
+    { GOOD "sni = example.com\n", { DIAG_ERROR, 7, "sni", "unknown key", NULL }, 0 },
+    { GOOD "transparent = on\n", { DIAG_ERROR, 7, "transparent", "unknown key", NULL }, 0 },
+    { GOOD "[proxy x]\n", { DIAG_ERROR, 7, "", "takes no name", "[proxy]" }, 0 },
+    { GOOD "[store]\n", { DIAG_ERROR, 7, "", "needs a name", "[store NAME]" }, 0 },
+    { GOOD "[listener]\n", { DIAG_ERROR, 7, "", "needs an address", "[listener ADDRESS]" }, 0 },
+    { GOOD "[trust a/b]\nca = x\n", { DIAG_ERROR, 7, "", "a name has letters", "" }, 1 },
+    { GOOD "[trust -a]\nca = x\n", { DIAG_ERROR, 7, "", "a name has letters", "" }, 1 },
+    { GOOD "[trust a b]\nca = x\n", { DIAG_ERROR, 7, "", "a name has letters", "" }, 1 },
+    { GOOD "[trust aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\nca = x\n",
+      { DIAG_ERROR, 7, "", "at most 40 characters", "" }, 1 },
+    { GOOD "[store s]\ncert = d.pem\n", { DIAG_ERROR, 7, "", "stands on line 1 already", "" }, 0 },
+    { GOOD "[proxy]\n[proxy]\n", { DIAG_ERROR, 8, "", "stands on line 7 already", "" }, 0 },
+    { GOOD "[proxy]\nworkers = 1\nworkers = 2\n",
+      { DIAG_ERROR, 9, "workers", "set on line 8 already", "" }, 0 },
+    { GOOD "[proxy]\nworkers = x\nworkers = 2\n",
+      { DIAG_ERROR, 9, "workers", "set on line 8 already", "" }, 1 },
+    { GOOD "[proxy]\nuser =\n", { DIAG_ERROR, 8, "user", "the value is missing", "" }, 0 },
+
+    /* [proxy] */
+    { GOOD "[proxy]\nworkers = 1025\n",
+      { DIAG_ERROR, 8, "workers", "not auto or a whole number from 0 to 1024", "" }, 0 },
+    { GOOD "[proxy]\nworkers = -1\n", { DIAG_ERROR, 8, "workers", "not auto or", "" }, 0 },
+    { GOOD "[proxy]\nworkers = 2x\n", { DIAG_ERROR, 8, "workers", "not auto or", "" }, 0 },
+    { GOOD "[proxy]\nuser = a b\n", { DIAG_ERROR, 8, "user", "not the name or number", "" }, 0 },
+    { GOOD "[proxy]\nlog = stdot\n", { DIAG_ERROR, 8, "log", "nor a path", "\"stdout\"" }, 0 },
+    { GOOD "[proxy]\nlog = access.log\n",
+      { DIAG_ERROR, 8, "log", "nor a path", "./access.log" }, 0 },
+    { GOOD "[proxy]\nlog_format = jsn\n",
+      { DIAG_ERROR, 8, "log_format", "not one of text, json", "\"json\"" }, 0 },
+    { GOOD "[proxy]\nlog_level = warning\n",
+      { DIAG_ERROR, 8, "log_level", "not one of error, warn, info, debug", "\"warn\"" }, 0 },
+    { GOOD "[proxy]\naccess_log = yes\n",
+      { DIAG_ERROR, 8, "access_log", "not one of off, on", "\"on\"" }, 0 },
+    { GOOD "[proxy]\naccess_log = 0\n",
+      { DIAG_ERROR, 8, "access_log", "not one of off, on", "\"off\"" }, 0 },
+    { GOOD "[proxy]\ndrain_timeout = 30\n",
+      { DIAG_ERROR, 8, "drain_timeout", "the unit is missing", "\"30s\"" }, 0 },
+    { GOOD "[proxy]\ndrain_timeout = soon\n",
+      { DIAG_ERROR, 8, "drain_timeout", "not a duration", "such as 250ms or 30s" }, 0 },
+    { GOOD "[proxy]\ndrain_timeout = 2d\n",
+      { DIAG_ERROR, 8, "drain_timeout", "out of range, which is 0 to 1d", "" }, 0 },
+
+    /* [store] and [trust] */
+    { "[store s]\n" ROUTE, { DIAG_ERROR, 1, "cert", "required, and not set", "chain" }, 0 },
+    { "[store s]\ncert =\n" ROUTE, { DIAG_ERROR, 2, "cert", "the value is missing", "" }, 0 },
+    { STORE "expired = ignore\n" ROUTE,
+      { DIAG_ERROR, 3, "expired", "not one of refuse, serve", "" }, 0 },
+    { STORE "password_file = fd:x\n" ROUTE,
+      { DIAG_ERROR, 3, "password_file", "number of an inherited descriptor", "" }, 0 },
+    { STORE "password_file = env:A-B\n" ROUTE,
+      { DIAG_ERROR, 3, "password_file", "name of a variable", "" }, 0 },
+    { STORE "key_password_file = env:\n" ROUTE,
+      { DIAG_ERROR, 3, "key_password_file", "name of a variable", "" }, 0 },
+    { GOOD "trust = t\n[trust t]\n",
+      { DIAG_ERROR, 8, "ca", "required, and not set", "issuers" }, 0 },
+    { GOOD "trust = t\n" TRUST "depth = 101\n",
+      { DIAG_ERROR, 10, "depth", "not a whole number from 0 to 100", "" }, 0 },
+
+    /* [listener] */
+    { GOOD "[listener 127.0.0.1]\n", { DIAG_ERROR, 7, "", "the port is missing", "" }, 0 },
+    { GOOD "[listener 127.0.0.1:3]\n",
+      { DIAG_ERROR, 7, "", "no route listens on this address", "\"127.0.0.1:1\"" }, 0 },
+    { GOOD "[listener 127.0.0.1:1]\n[listener localhost:1]\n",
+      { DIAG_ERROR, 8, "", "has a section already, on line 7", "" }, 0 },
+    { GOOD "[listener 127.0.0.1:1]\nhandshake_timeout = 99ms\n",
+      { DIAG_ERROR, 8, "handshake_timeout", "out of range, which is 100ms to 10m", "" }, 0 },
+
+    /* [route]: required keys */
+    { STORE "[route r]\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 3, "listen", "required, and not set", "accepted" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 3, "store", "required, and not set", "[store]" }, 1 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\n",
+      { DIAG_ERROR, 3, "upstream", "required, and not set", "[upstream]" }, 0 },
+    { STORE "", { DIAG_ERROR, 0, "", "there is no route", "[route NAME]" }, 1 },
+
+    /* [route]: values */
+    { GOOD "mode = originate\n", { DIAG_ERROR, 7, "mode", "can only be terminate", "" }, 0 },
+    { STORE "[route r]\nlisten = 443\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "the port is missing", "\"0.0.0.0:443\"" }, 0 },
+    { STORE "[route r]\nlisten = *:443\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "not a numeric", "\"0.0.0.0:443\"" }, 0 },
+    { STORE "[route r]\nlisten = ::1:443\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "in brackets", "" }, 0 },
+    { STORE "[route r]\nlisten = example.com:443\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "only numeric addresses and localhost", "not looked up" }, 0 },
+    { GOOD "listen = 127.0.0.1:99999\n", { DIAG_ERROR, 7, "listen", "0 to 65535", "" }, 0 },
+    { GOOD "listen = localhost:1\n", { DIAG_ERROR, 7, "listen", "listed twice", "" }, 0 },
+    { GOOD "listen = unix:run/x\n", { DIAG_ERROR, 7, "listen", "absolute path", "" }, 0 },
+    { GOOD "alpn = h2,,http/1.1\n", { DIAG_ERROR, 7, "alpn", "an empty item", "" }, 0 },
+    { GOOD "alpn = h2, h2\n", { DIAG_ERROR, 7, "alpn", "listed twice", "" }, 0 },
+    { GOOD "protocols = TLSv1.4\n",
+      { DIAG_ERROR, 7, "protocols", "not one of TLSv1,", "TLSv1" }, 0 },
+    { GOOD "protocols = TLSv1.0\n",
+      { DIAG_ERROR, 7, "protocols", "not one of TLSv1,", "\"TLSv1\"" }, 0 },
+    { GOOD "protocols = TLSv1.2\nprotocols = TLSv1.2\n",
+      { DIAG_ERROR, 8, "protocols", "listed twice", "" }, 0 },
+    { GOOD "ciphers = A B\n", { DIAG_ERROR, 7, "ciphers", "a blank", "separated by colons" }, 0 },
+    { GOOD "groups = ::\n", { DIAG_ERROR, 7, "groups", "an empty list", "" }, 0 },
+    { GOOD "session_tickets = yes\n",
+      { DIAG_ERROR, 7, "session_tickets", "not one of auto, on, off", NULL }, 0 },
+    { GOOD "idle_timeout = 1w\n", { DIAG_ERROR, 7, "idle_timeout", "not a duration", "ms" }, 0 },
+    { GOOD "idle_timeout = 31d\n", { DIAG_ERROR, 7, "idle_timeout", "0 to 30d", "" }, 0 },
+
+    /* references */
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = t\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 5, "store", "there is no [store t]", "\"s\"" }, 1 },
+    { GOOD "trust = believed\n",
+      { DIAG_ERROR, 7, "trust", "there is no [trust believed]", "add a section [trust believed]" },
+      0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = nowhere\n",
+      { DIAG_ERROR, 6, "upstream", "there is no [upstream nowhere]", "an address with its port" },
+      0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = db.example.com:5432\n",
+      { DIAG_ERROR, 6, "upstream", "only numeric addresses and localhost", "127.0.0.1:9042" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = builtin:pge\n",
+      { DIAG_ERROR, 6, "upstream", "the only builtin is builtin:page", "" }, 0 },
+
+    /* who is asked for a certificate */
+    { GOOD "client_auth = requird\n",
+      { DIAG_ERROR, 7, "client_auth", "not one of none, request, require", "\"require\"" }, 0 },
+    { GOOD "client_auth = require\n",
+      { DIAG_ERROR, 7, "client_auth", "cannot be checked without trust", "trust = NAME" }, 0 },
+    { GOOD "client_auth = request\n",
+      { DIAG_ERROR, 7, "client_auth", "cannot be checked without trust", "trust = NAME" }, 0 },
+    { GOOD "client_auth = none\ntrust = t\n" TRUST,
+      { DIAG_ERROR, 7, "client_auth", "no client would be asked", "request or require" }, 0 },
+
+    /* who listens where */
+    { GOOD "[route q]\nlisten = 127.0.0.1:9\nlisten = localhost:1\nstore = s\n"
+           "upstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 8, "listen", "[route r] listens there already (line 4)", "of its own" }, 0 },
+    { GOOD "[route q]\nlisten = 0.0.0.0:1\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_WARNING, 8, "listen", "connections to 127.0.0.1:1 will go to [route r]", "" }, 0 },
+    { GOOD "listen = [::]:5\n[route q]\nlisten = [::1]:5\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_WARNING, 9, "listen", "part of [::]:5 of [route r]", "" }, 0 },
+
+    /* where plaintext may go */
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = 10.0.0.5:2\n",
+      { DIAG_ERROR, 6, "upstream", "plaintext would leave this host",
+        "write an [upstream] section with this server and plaintext_to = 10.0.0.5/32" },
+      0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = [2001:db8::1]:2\n",
+      { DIAG_ERROR, 8, "server", "plaintext would leave this host",
+        "plaintext_to = 2001:db8::1/128" },
+      0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 10.1.0.5:2\nplaintext_to = loopback, 10.0.0.0/16\n",
+      { DIAG_ERROR, 8, "server", "plaintext would leave this host", "10.1.0.5/32" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 10.1.0.5:2\nplaintext_to = any\n",
+      { DIAG_ERROR, 9, "plaintext_to", "not a numeric address or network", NULL }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 10.1.0.5:2\nplaintext_to = 10.1.0.5/16\n",
+      { DIAG_ERROR, 9, "plaintext_to", "the network is 10.1.0.0/16", NULL }, 0 },
+
+    /* [upstream] */
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n",
+      { DIAG_ERROR, 7, "server", "required, and not set", "plaintext service" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = db:5432\n",
+      { DIAG_ERROR, 8, "server", "only numeric addresses and localhost", "not looked up" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:0\n",
+      { DIAG_ERROR, 8, "server", "port 0", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2\nserver = 127.0.0.1:3\n",
+      { DIAG_ERROR, 9, "server", "set on line 8 already", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2\nconnect_timeout = 0\n",
+      { DIAG_ERROR, 9, "connect_timeout", "1ms to 10m", "" }, 0 },
+
+    /* what nobody uses */
+    { GOOD "[store t]\ncert = d\n", { DIAG_WARNING, 7, "", "no route uses it", "" }, 0 },
+    { GOOD TRUST, { DIAG_WARNING, 7, "", "no route uses it", "" }, 0 },
+    { GOOD "[upstream u]\nserver = 127.0.0.1:3\n",
+      { DIAG_WARNING, 7, "", "no route uses it", "" }, 0 },
+};
+
+Test(rules, each_broken_once)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct diags d = { 0 };
+        struct conf *c = build_text(cases[i].ini, strlen(cases[i].ini), &d);
+
+        cr_expect(find_finding(&d, &cases[i].x) != NULL,
+                  "case %zu, expected %s: line %u %s: %s (%s)\n%s\nsaid\n%s", i,
+                  cases[i].x.level == DIAG_ERROR ? "error" : "warning", cases[i].x.line,
+                  cases[i].x.key, cases[i].x.message, cases[i].x.hint, cases[i].ini, findings(&d));
+        cr_expect(cases[i].others || d.n == 1, "case %zu: %zu findings\n%s\nsaid\n%s", i, d.n,
+                  cases[i].ini, findings(&d));
+        cr_expect_eq(c == NULL, d.errors > 0, "case %zu: %s", i,
+                     c ? "a configuration in spite of errors" : "none, and no error");
+        conf_free(c);
+        diags_free(&d);
+    }
+}
+
+Test(rules, all_errors_are_shown_at_once)
+{
+    const char *ini = "[proxy]\n"
+                      "workers = many\n"
+                      "drain_timeout = 5\n"
+                      "colour = blue\n"
+                      "[store s]\n"
+                      "[route r]\n"
+                      "listen = nowhere\n"
+                      "store = x\n"
+                      "client_auth = require\n";
+    struct diags d = { 0 };
+
+    cr_assert_null(build_text(ini, strlen(ini), &d));
+    /* three in [proxy], cert, listen, no [store x], client_auth, upstream */
+    cr_assert_eq(d.errors, 8, "%zu errors\n%s", d.errors, findings(&d));
+    diags_free(&d);
+}
+
+Test(rules, a_refused_value_does_not_cause_others)
+{
+    const char *ini = STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\ntrust = t\n"
+                            "client_auth = requird\nupstream = u\n" TRUST
+                            "[upstream u]\nserver = 10.0.0.1:1\nplaintext_to = 10.0.0.0/33\n";
+    struct diags d = { 0 };
+
+    cr_assert_null(build_text(ini, strlen(ini), &d));
+    cr_assert_eq(d.n, 2, "%s", findings(&d));
+    diags_free(&d);
+}
