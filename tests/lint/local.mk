@@ -1,5 +1,6 @@
 # Lints: rules about the tree itself, and the proof that each lint can fail.
 TESTS += \
+	tests/lint/keys-documented \
 	tests/lint/layers \
 	tests/lint/sizes \
 	tests/lint/style \
@@ -7,6 +8,7 @@ TESTS += \
 	tests/lint/shellcheck \
 	tests/lint/selftest
 EXTRA_DIST += \
+	tests/lint/keys-documented \
 	tests/lint/layers \
 	tests/lint/lintlib.py \
 	tests/lint/selftest \
