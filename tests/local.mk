@@ -20,6 +20,7 @@ include tests/unit/net/local.mk
 include tests/unit/tls/local.mk
 include tests/unit/proxy/local.mk
 include tests/unit/app/local.mk
+include tests/unit/cmd/local.mk
 include tests/lint/local.mk
 include tests/flow/local.mk
 

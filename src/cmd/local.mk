@@ -1,1 +1,6 @@
-# sources of this layer
+noinst_LIBRARIES += libcmd.a
+libcmd_a_SOURCES = \
+	src/cmd/environment.c src/cmd/environment.h \
+	src/cmd/given.c src/cmd/given.h \
+	src/cmd/help.c \
+	src/cmd/options.c src/cmd/options.h

@@ -1,0 +1,50 @@
+/*
+ * options: the command line and the environment, as settings.
+ *
+ * Flags come from the key table: every key of [proxy] is one, and a few keys of the
+ * other sections describe the one route of `serve --listen A --upstream B --cert C`.
+ * Each is a variable, too (--drain-timeout is SALLYPORT_DRAIN_TIMEOUT). They become
+ * the same settings as lines of a file, in sections named `cli`, so that one set of
+ * checks judges all; conf_at() calls them by their flag's name again.
+ *
+ * The command line wins over the environment, and the environment over the file.
+ */
+#ifndef SALLYPORT_CMD_OPTIONS_H
+#define SALLYPORT_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/settings.h"
+
+#define OPTIONS_ARGS_MAX 2
+
+/* What a verb takes. Keys of [proxy] are taken by all that use this. */
+struct option_rules {
+    const char *verb;           /* "check" */
+    const char *args;           /* "[LISTEN] [UPSTREAM]" for the usage line, or "" */
+    const char *summary;        /* one line for --help */
+    unsigned max_args;
+    bool configuration;         /* --config, and the flags of the one route */
+    bool json;                  /* --json */
+};
+
+struct invocation {
+    const char *config_path;    /* NULL: the route comes from flags */
+    struct settings overrides;
+    bool json;
+    const char *args[OPTIONS_ARGS_MAX];
+    size_t nargs;
+};
+
+/*
+ * -1: go on with *out (whose strings are argv's and the environment's). Otherwise
+ * the verb's exit code: 0 after --help, 2 for wrong usage, which has been said on
+ * stderr. argv[0] is the verb.
+ */
+int options_parse(int argc, char **argv, const struct option_rules *rules, struct invocation *out);
+void invocation_free(struct invocation *inv);
+
+void options_help(const struct option_rules *rules);    /* to stdout */
+
+#endif
