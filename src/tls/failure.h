@@ -11,6 +11,8 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum tls_cause {
 #define FAILURE(NAME, name, side, what, fix) TLS_CAUSE_##NAME,

@@ -48,10 +48,11 @@ struct keymats {
  * Every certificate file of a store, the key files beside them, and the password
  * for an encrypted key (NULL if none was given). Each key finds its certificate
  * by public key; the chain is what else lies in the leaf's file, ordered by
- * issuer. Findings: not a certificate file, no private key entry, key that
- * belongs to no certificate, encrypted without password, wrong password, two
- * leaves of one key type. 0, or -1 when any error was added. *out is the
- * caller's either way (keymats_free).
+ * issuer; what is in no chain is left out with a warning. Findings: not a
+ * certificate file, a file whose first certificate has no key (unless it issued
+ * one that has), a key that belongs to no certificate, encrypted without password,
+ * wrong password, two leaves of one key type. 0, or -1 when any error was added.
+ * *out is the caller's either way (keymats_free).
  */
 int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
                size_t nkeys, const char *password, struct keymats *out, struct diags *d);
@@ -64,11 +65,14 @@ struct ders {
 };
 
 /*
- * The certificates of a trust file. Findings: no certificate in it, a private key
- * in it (a warning), a CA that is expired (a warning), a certificate that is no
- * CA and not self-signed (a warning: it is an anchor for itself alone); a file
- * whose every certificate is neither CA nor self-signed end entity is an error.
- * 0 or -1.
+ * The certificates of a trust file. Each is an anchor, but one that was surely
+ * not meant to be is refused: a file of nothing but certificates that a CA issued
+ * to somebody (no CA, not self-signed) is most likely the server's own certificate
+ * where the CA's belongs, and would admit itself alone; that is an error. Who does mean
+ * to trust such a certificate alone marks it (`openssl x509 -trustout` writes
+ * BEGIN TRUSTED CERTIFICATE). Beside a CA it is a warning: an anchor for itself
+ * alone. Other errors: no certificate in it. Warnings: a private key in it; a
+ * certificate that is expired or not yet valid. 0 or -1.
  */
 int load_trust(const struct tls_input *file, struct ders *out, struct diags *d);
 

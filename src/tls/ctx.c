@@ -1,0 +1,171 @@
+#include "tls/ctx.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tls/certinfo.h"
+#include "tls/notes.h"
+#include "tls/sslerr.h"
+#include "tls/suites.h"
+
+#define SESSION_SECONDS 3600    /* a ticket's greatest age */
+
+static void set_fixed(SSL_CTX *ctx)
+{
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
+                                 | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                              | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
+    SSL_CTX_set_max_early_data(ctx, 0);
+    SSL_CTX_set_recv_max_early_data(ctx, 0);
+    SSL_CTX_set_dh_auto(ctx, 1);        /* for DHE suites, should someone name them */
+}
+
+static int set_sessions(SSL_CTX *ctx, const struct tls_policy *p)
+{
+    unsigned char id[EVP_MAX_MD_SIZE];
+    const char *context = p->context != NULL ? p->context : "";
+    unsigned len;
+
+    if (p->tickets)
+        SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
+    else
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(ctx, p->tickets ? 1 : 0) == 1
+                && EVP_Digest(context, strlen(context), id, &len, EVP_sha256(), NULL) == 1
+                && SSL_CTX_set_session_id_context(ctx, id, len) == 1
+            ? 0
+            : -1;
+}
+
+static int set_alpn(struct tls_ctx *c, const struct tls_policy *p, struct diags *d)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < p->nalpn; i++) {
+        size_t n = strlen(p->alpn[i]);
+        if (n == 0 || n > 255) {
+            diag_add(d, DIAG_ERROR, p->at_alpn, NULL, "a protocol name has 1 to 255 bytes");
+            return -1;
+        }
+        c->alpn = mem_grow(c->alpn, len + n + 1, 1);
+        c->alpn[len] = (unsigned char)n;
+        memcpy(c->alpn + len + 1, p->alpn[i], n);
+        len += n + 1;
+    }
+    c->alpn_len = (unsigned)len;
+    if (p->nalpn > 0)
+        SSL_CTX_set_alpn_select_cb(c->ssl_ctx, notes_select_alpn, c);
+    return 0;
+}
+
+static int set_verification(SSL_CTX *ctx, const struct tls_policy *p)
+{
+    int mode = SSL_VERIFY_PEER;
+
+    if (p->client_auth == TLS_CLIENT_NONE)
+        return 0;
+    if (p->client_auth == TLS_CLIENT_REQUIRE)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, notes_verify);
+    SSL_CTX_set_verify_depth(ctx, p->depth);
+    if (!SSL_CTX_set1_verify_cert_store(ctx, p->trust->store))
+        return -1;
+    if (p->trust->names != NULL) {
+        STACK_OF(X509_NAME) *copy = SSL_dup_CA_list(p->trust->names);
+        if (copy == NULL)
+            return -1;
+        SSL_CTX_set_client_CA_list(ctx, copy);
+    }
+    return 0;
+}
+
+static int use_certs(SSL_CTX *ctx, const struct tls_policy *p, struct keypair *const *certs,
+                     size_t ncerts, struct diags *d)
+{
+    struct diag_at at = { .at = p->at_versions.at, .section = p->at_versions.section,
+                          .key = "store" };
+    char name[CERT_TEXT_MAX], type[32], why[128];
+    int rc = 0;
+
+    if (ncerts == 0) {
+        diag_add(d, DIAG_ERROR, at, NULL, "no certificate");
+        return -1;
+    }
+    for (size_t i = 0; i < ncerts; i++) {
+        const struct keypair *k = certs[i];
+        if (SSL_CTX_use_cert_and_key(ctx, k->leaf, k->key, k->chain, 1) == 1)
+            continue;
+        sslerr_text(why, sizeof(why));
+        diag_add(d, DIAG_ERROR, at,
+                 "a stronger key or signature is the remedy; @SECLEVEL=0 in `ciphers` lets it pass",
+                 "OpenSSL refuses the certificate %s (%s): %s", cert_subject(k->leaf, name),
+                 keypair_type(k, type), why);
+        rc = -1;
+    }
+    return rc;
+}
+
+/* The parts that can be wrong by the operator's hand: all are tried, to find all. */
+static int set_written(struct tls_ctx *c, const struct tls_policy *p, struct keypair *const *certs,
+                       size_t ncerts, struct diags *d)
+{
+    int rc = suites_set_versions(c->ssl_ctx, p, d);
+
+    if (suites_set_ciphers(c->ssl_ctx, p, d) != 0)
+        rc = -1;
+    if (suites_set_groups(c->ssl_ctx, p, d) != 0)
+        rc = -1;
+    if (set_alpn(c, p, d) != 0)
+        rc = -1;
+    if (use_certs(c->ssl_ctx, p, certs, ncerts, d) != 0)
+        rc = -1;
+    if (rc == 0)
+        rc = suites_check(c->ssl_ctx, p, certs, ncerts, d);
+    return rc;
+}
+
+struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *certs, size_t ncerts,
+                            struct diags *d)
+{
+    struct tls_ctx *c = mem_zalloc(sizeof(*c));
+    char why[128];
+
+    sslerr_clear();
+    c->versions = p->versions;
+    c->client_auth = p->client_auth;
+    c->offer = mem_zalloc(VERSIONS_TEXT_MAX);
+    versions_text(p->versions, c->offer, VERSIONS_TEXT_MAX);
+    c->ssl_ctx = SSL_CTX_new(TLS_server_method());
+    if (c->ssl_ctx == NULL)
+        goto internal;
+    SSL_CTX_set_client_hello_cb(c->ssl_ctx, notes_client_hello, c);
+    set_fixed(c->ssl_ctx);
+    if (set_written(c, p, certs, ncerts, d) != 0)
+        goto fail;
+    if (set_sessions(c->ssl_ctx, p) != 0 || set_verification(c->ssl_ctx, p) != 0)
+        goto internal;
+    sslerr_clear();
+    return c;
+internal:
+    diag_add(d, DIAG_ERROR, p->at_versions, NULL, "cannot make a TLS context: %s",
+             sslerr_text(why, sizeof(why)));
+fail:
+    sslerr_clear();
+    tls_ctx_free(c);
+    return NULL;
+}
+
+void tls_ctx_free(struct tls_ctx *c)
+{
+    if (c == NULL)
+        return;
+    SSL_CTX_free(c->ssl_ctx);
+    free(c->alpn);
+    free(c->offer);
+    free(c);
+}

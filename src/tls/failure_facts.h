@@ -1,0 +1,30 @@
+/*
+ * failure_facts: the {facts} of failures.tbl, looked up when a row asks for them.
+ */
+#ifndef SALLYPORT_TLS_FAILURE_FACTS_H
+#define SALLYPORT_TLS_FAILURE_FACTS_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+#include "tls/failure.h"
+#include "tls/notes.h"
+
+/* Everything known about one failed handshake. */
+struct scene {
+    SSL *ssl;
+    const struct tls_ending *end;
+    unsigned long code;         /* OpenSSL's entry that tells most, or 0 */
+    int alert;                  /* received, or -1 */
+    enum note note;
+    int detail;                 /* of the note */
+    char facts[1024];           /* of the note, divided by NOTE_DIVIDER */
+    const char *protocol;       /* guessed */
+};
+
+#define FACT_MAX 224
+
+/* The fact called `name` (len bytes) as text, never empty; escaped. Returns out. */
+char *scene_fact(const struct scene *s, const char *name, size_t len, char out[FACT_MAX]);
+
+#endif

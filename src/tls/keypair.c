@@ -1,0 +1,247 @@
+#include "tls/keypair.h"
+
+#include <limits.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tls/certinfo.h"
+#include "tls/sslerr.h"
+
+static X509 *parse_cert(const struct der *der)
+{
+    const unsigned char *p = der->p;
+    X509 *x = der->len <= INT_MAX ? d2i_X509(NULL, &p, (long)der->len) : NULL;
+
+    if (x != NULL && p != der->p + der->len) {
+        X509_free(x);
+        x = NULL;
+    }
+    return x;
+}
+
+static EVP_PKEY *parse_key(const uint8_t *der, size_t len)
+{
+    const unsigned char *p = der;
+    PKCS8_PRIV_KEY_INFO *info =
+        len <= INT_MAX ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)len) : NULL;
+    EVP_PKEY *key = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
+
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return key;
+}
+
+struct keypair *keypair_new(const uint8_t *key, size_t keylen, const struct der *chain, size_t n,
+                            struct err *e)
+{
+    struct keypair *k = mem_zalloc(sizeof(*k));
+    char why[128];
+
+    sslerr_clear();
+    k->key = parse_key(key, keylen);
+    if (k->key == NULL) {
+        err_setx(e, "the private key is damaged: %s", sslerr_text(why, sizeof(why)));
+        goto fail;
+    }
+    k->chain = sk_X509_new_null();
+    if (n == 0 || k->chain == NULL) {
+        err_setx(e, "no certificate");
+        goto fail;
+    }
+    for (size_t i = 0; i < n; i++) {
+        X509 *x = parse_cert(&chain[i]);
+        if (x == NULL) {
+            err_setx(e, "certificate %zu is damaged: %s", i + 1, sslerr_text(why, sizeof(why)));
+            goto fail;
+        }
+        if (i == 0) {
+            k->leaf = x;
+        } else if (!sk_X509_push(k->chain, x)) {
+            X509_free(x);
+            err_setx(e, "out of memory");
+            goto fail;
+        }
+    }
+    return k;
+fail:
+    keypair_free(k);
+    return NULL;
+}
+
+void keypair_free(struct keypair *k)
+{
+    if (k == NULL)
+        return;
+    EVP_PKEY_free(k->key);
+    X509_free(k->leaf);
+    sk_X509_pop_free(k->chain, X509_free);
+    free(k);
+}
+
+const char *keypair_type(const struct keypair *k, char buf[32])
+{
+    return key_text(k->key, buf);
+}
+
+/* --- judging --- */
+
+struct judge {
+    const struct keypair *k;
+    const struct keypair_rules *rules;
+    struct diag_at where;
+    const char *path;
+    struct diags *d;
+    char name[CERT_TEXT_MAX];   /* of the leaf */
+};
+
+static void check_match(const struct judge *j)
+{
+    char has[KEY_TEXT_MAX], needs[KEY_TEXT_MAX];
+    EVP_PKEY *pub = X509_get0_pubkey(j->k->leaf);
+
+    if (pub == NULL)
+        diag_add(j->d, DIAG_ERROR, j->where, "ask for a certificate with an RSA or EC key",
+                 "%s: the public key of %s is of a kind that OpenSSL does not know", j->path,
+                 j->name);
+    else if (EVP_PKEY_eq(pub, j->k->key) != 1)
+        diag_add(j->d, DIAG_ERROR, j->where, "name the key that the certificate was made for",
+                 "%s: the private key (%s) does not belong to the certificate %s (%s)", j->path,
+                 key_text(j->k->key, has), j->name, key_text(pub, needs));
+    sslerr_clear();
+}
+
+static void check_dates(const struct judge *j, X509 *x, bool leaf)
+{
+    int64_t from = time_of(X509_get0_notBefore(x)), until = time_of(X509_get0_notAfter(x));
+    int64_t now = j->rules->now;
+    bool served = !leaf || j->rules->serve_expired;
+    char name[CERT_TEXT_MAX], date[DATE_TEXT_MAX], when[DATE_TEXT_MAX];
+    const char *what = leaf ? "certificate" : "intermediate certificate";
+
+    cert_subject(x, name);
+    if (until < now)
+        diag_add(j->d, served ? DIAG_WARNING : DIAG_ERROR, j->where,
+                 leaf && !served ? "renew it; expired = serve in the [store] uses it all the same"
+                                 : "renew it",
+                 "%s: the %s %s expired %s (%s)", j->path, what, name,
+                 distance_text(until, now, when), date_text(until, date));
+    else if (from > now)
+        diag_add(j->d, leaf ? DIAG_ERROR : DIAG_WARNING, j->where,
+                 "wait, or look at the clock of this machine",
+                 "%s: the %s %s is valid from %s, %s", j->path, what, name, date_text(from, date),
+                 distance_text(from, now, when));
+}
+
+/* The extended key usages as one line. */
+static void usages_text(const EXTENDED_KEY_USAGE *usages, char *out, size_t cap)
+{
+    size_t len = 0;
+    char one[64];
+
+    out[0] = '\0';
+    for (int i = 0; i < sk_ASN1_OBJECT_num(usages) && len < cap; i++) {
+        const ASN1_OBJECT *o = sk_ASN1_OBJECT_value(usages, i);
+        int nid = OBJ_obj2nid(o);
+        if (nid != NID_undef)
+            snprintf(one, sizeof(one), "%s", OBJ_nid2sn(nid));
+        else
+            OBJ_obj2txt(one, sizeof(one), o, 1);
+        len += (size_t)snprintf(out + len, cap - len, "%s%s", i > 0 ? ", " : "", one);
+    }
+}
+
+static void check_usage(const struct judge *j)
+{
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(j->k->leaf, NID_ext_key_usage, NULL, NULL);
+    bool server = usages == NULL;
+    char text[160];
+
+    for (int i = 0; i < sk_ASN1_OBJECT_num(usages) && !server; i++) {
+        int nid = OBJ_obj2nid(sk_ASN1_OBJECT_value(usages, i));
+        server = nid == NID_server_auth || nid == NID_anyExtendedKeyUsage;
+    }
+    if (!server) {
+        usages_text(usages, text, sizeof(text));
+        diag_add(j->d, DIAG_ERROR, j->where,
+                 "ask for a certificate with the extended key usage serverAuth",
+                 "%s: %s is not for servers: its extended key usage is %s only", j->path, j->name,
+                 text);
+    }
+    sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
+    sslerr_clear();
+}
+
+static void check_form(const struct judge *j)
+{
+    X509 *x = j->k->leaf;
+    char name[CERT_TEXT_MAX];
+    int bits = EVP_PKEY_get_bits(j->k->key);
+
+    if (X509_get_version(x) == X509_VERSION_1)
+        diag_add(j->d, DIAG_WARNING, j->where,
+                 "some clients refuse it; with openssl x509 -req, -extfile adds version 3 extensions",
+                 "%s: %s is an X.509 version 1 certificate", j->path, j->name);
+    if (strcmp(cert_dialled_names(x, name), "no name") == 0)
+        diag_add(j->d, DIAG_WARNING, j->where,
+                 "clients that check the name refuse it: add subjectAltName=DNS:NAME",
+                 "%s: %s has no subject alternative name (DNS or IP)", j->path, j->name);
+    if (EVP_PKEY_get_base_id(j->k->key) == EVP_PKEY_RSA && bits < 2048)
+        diag_add(j->d, DIAG_WARNING, j->where, "make a new key: 2048 bits or more, or EC P-256",
+                 "%s: the RSA key of %s has %d bits only", j->path, j->name, bits);
+}
+
+static bool names_issuer_url(X509 *x)
+{
+    AUTHORITY_INFO_ACCESS *access = X509_get_ext_d2i(x, NID_info_access, NULL, NULL);
+    bool found = false;
+
+    for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(access) && !found; i++)
+        found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
+    AUTHORITY_INFO_ACCESS_free(access);
+    return found;
+}
+
+static void check_chain(const struct judge *j)
+{
+    STACK_OF(X509) *chain = j->k->chain;
+    X509 *below = j->k->leaf;
+    char name[CERT_TEXT_MAX], wanted[CERT_TEXT_MAX];
+
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        X509 *x = sk_X509_value(chain, i);
+        if (!cert_signed_by(below, x)) {
+            diag_add(j->d, DIAG_WARNING, j->where,
+                     "the file is to hold the certificate, its issuer, the issuer's issuer, in that "
+                     "order",
+                     "%s: the chain has a gap or is out of order: %s follows, where the issuer %s is "
+                     "expected", j->path, cert_subject(x, name), cert_issuer(below, wanted));
+            break;
+        }
+        below = x;
+    }
+    for (int i = 0; i < sk_X509_num(chain); i++)
+        check_dates(j, sk_X509_value(chain, i), false);
+    /* Who publishes where the issuer can be had is a public CA, and works through
+       intermediates; a private CA often signs with its root, which clients have. */
+    if (sk_X509_num(chain) == 0 && !cert_self_signed(j->k->leaf) && names_issuer_url(j->k->leaf))
+        diag_add(j->d, DIAG_WARNING, j->where, "append the CA's intermediate certificate to the file",
+                 "%s: the certificate of the issuer %s is missing; clients that know only the root "
+                 "refuse %s", j->path, cert_issuer(j->k->leaf, wanted), j->name);
+    sslerr_clear();
+}
+
+void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
+                   struct diag_at where, const char *path, struct diags *d)
+{
+    struct judge j = { .k = k, .rules = rules, .where = where, .path = path, .d = d };
+
+    sslerr_clear();
+    cert_subject(k->leaf, j.name);
+    check_match(&j);
+    check_dates(&j, k->leaf, true);
+    check_usage(&j);
+    check_form(&j);
+    check_chain(&j);
+}

@@ -1,0 +1,309 @@
+#include "tls/load.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tls/certinfo.h"
+#include "tls/chain.h"
+#include "tls/parts.h"
+#include "tls/sslerr.h"
+
+/* A private key of the store, with the file it came from. */
+struct found_key {
+    EVP_PKEY *key;              /* in its parts */
+    const struct parts *from;
+    bool used;
+};
+
+/* A certificate whose key is in the store. */
+struct leaf {
+    X509 *x;                    /* in its parts */
+    struct found_key *key;
+    const struct parts *from;
+};
+
+struct work {
+    struct parts *files;        /* certificate files first */
+    size_t ncert_files, nfiles;
+    struct found_key *keys;
+    size_t nkeys;
+    struct leaf *leaves;
+    size_t nleaves;
+    bool locked;                /* a key could not be opened: do not miss it later on */
+    struct diags *d;
+};
+
+static void collect_keys(struct work *w)
+{
+    for (size_t i = 0; i < w->nfiles; i++) {
+        const struct parts *p = &w->files[i];
+        for (size_t k = 0; k < p->nkeys; k++) {
+            bool known = false;
+            for (size_t j = 0; j < w->nkeys && !known; j++)
+                known = EVP_PKEY_eq(w->keys[j].key, p->keys[k]) == 1;
+            if (known)
+                continue;       /* one file named as both cert and key, for one */
+            w->keys = mem_grow(w->keys, w->nkeys + 1, sizeof(w->keys[0]));
+            w->keys[w->nkeys++] = (struct found_key){ .key = p->keys[k], .from = p };
+        }
+    }
+    sslerr_clear();
+}
+
+static struct found_key *key_of(const struct work *w, const X509 *x)
+{
+    EVP_PKEY *pub = X509_get0_pubkey(x);
+
+    for (size_t i = 0; pub != NULL && i < w->nkeys; i++)
+        if (EVP_PKEY_eq(pub, w->keys[i].key) == 1)
+            return &w->keys[i];
+    return NULL;
+}
+
+static bool have_leaf(const struct work *w, const X509 *x)
+{
+    for (size_t i = 0; i < w->nleaves; i++)
+        if (cert_same(w->leaves[i].x, x))
+            return true;
+    return false;
+}
+
+static void collect_leaves(struct work *w)
+{
+    for (size_t i = 0; i < w->ncert_files; i++) {
+        const struct parts *p = &w->files[i];
+        for (size_t c = 0; c < p->ncerts; c++) {
+            struct found_key *key = key_of(w, p->certs[c].x);
+            if (key == NULL || have_leaf(w, p->certs[c].x))
+                continue;
+            key->used = true;
+            w->leaves = mem_grow(w->leaves, w->nleaves + 1, sizeof(w->leaves[0]));
+            w->leaves[w->nleaves++] =
+                (struct leaf){ .x = p->certs[c].x, .key = key, .from = p };
+        }
+    }
+    sslerr_clear();
+}
+
+/* --- findings --- */
+
+static const struct parts *first_cert_file(const struct work *w)
+{
+    for (size_t i = 0; i < w->ncert_files; i++)
+        if (w->files[i].ncerts > 0)
+            return &w->files[i];
+    return NULL;
+}
+
+/* A key without certificate. The certificate meant is most likely one without key. */
+static void report_lone_key(const struct work *w, const struct found_key *k)
+{
+    const struct parts *meant = first_cert_file(w);
+    char name[CERT_TEXT_MAX], has[KEY_TEXT_MAX], needs[KEY_TEXT_MAX];
+
+    if (meant == NULL)
+        return;
+    for (size_t i = 0; i < w->ncert_files; i++)
+        if (w->files[i].ncerts > 0 && key_of(w, w->files[i].certs[0].x) == NULL) {
+            meant = &w->files[i];
+            break;
+        }
+    X509 *x = meant->certs[0].x;
+    EVP_PKEY *pub = X509_get0_pubkey(x);
+    cert_subject(x, name);
+    key_text(k->key, has);
+    if (pub != NULL)
+        key_text(pub, needs);
+    diag_add(w->d, DIAG_ERROR, k->from->in->where,
+             "name the key that the certificate was made for, or ask for a certificate for this key",
+             "the private key in %s (%s) does not belong to the certificate %s in %s (%s)",
+             k->from->in->path, has, name, meant->in->path, pub != NULL ? needs : "unknown key");
+}
+
+/* Is x in the chain of a leaf of this file? */
+static bool in_a_chain(const struct work *w, const struct parts *p, X509 *x)
+{
+    bool yes = false;
+
+    for (size_t i = 0; i < w->nleaves && !yes; i++) {
+        if (w->leaves[i].from != p)
+            continue;
+        STACK_OF(X509) *chain = chain_of(w->leaves[i].x, p);
+        yes = chain_has(chain, x);
+        sk_X509_free(chain);
+    }
+    return yes;
+}
+
+static void report_lone_cert(const struct work *w, const struct parts *p)
+{
+    X509 *x = p->certs[0].x;
+    char name[CERT_TEXT_MAX], *hint;
+
+    for (size_t i = 0; i < w->nleaves; i++) {
+        if (cert_signed_by(w->leaves[i].x, x)) {
+            hint = mem_printf("it is the issuer of the certificate in %s: append it to that file",
+                              w->leaves[i].from->in->path);
+            diag_add(w->d, DIAG_ERROR, p->in->where, hint,
+                     "no private key for the certificate %s in %s", cert_subject(x, name),
+                     p->in->path);
+            free(hint);
+            return;
+        }
+    }
+    diag_add(w->d, DIAG_ERROR, p->in->where, "name its private key: key = FILE",
+             "no private key for the certificate %s in %s%s", cert_subject(x, name), p->in->path,
+             p->ncerts > 1 ? ", the first of that file" : "");
+}
+
+/* The first certificate of a file has a key, or is in the chain of one that has. */
+static void check_file(const struct work *w, const struct parts *p)
+{
+    X509 *first = p->certs[0].x;
+    char name[CERT_TEXT_MAX];
+
+    if (key_of(w, first) != NULL)
+        return;
+    if (in_a_chain(w, p, first))
+        diag_add(w->d, DIAG_WARNING, p->in->where,
+                 "put the server's own certificate first, then its issuer, and so on",
+                 "%s begins with %s, an issuer; the certificates are sent in their right order",
+                 p->in->path, cert_subject(first, name));
+    else
+        report_lone_cert(w, p);
+}
+
+/* Certificates that are sent to nobody. */
+static void report_strays(const struct work *w, const struct parts *p)
+{
+    char name[CERT_TEXT_MAX];
+
+    for (size_t c = 1; c < p->ncerts; c++) {
+        X509 *x = p->certs[c].x;
+        if (key_of(w, x) != NULL || in_a_chain(w, p, x))
+            continue;
+        diag_add(w->d, DIAG_WARNING, p->in->where, "remove it from the file",
+                 "%s: the certificate %s is in no chain and is not sent", p->in->path,
+                 cert_subject(x, name));
+    }
+}
+
+static void check_leaf(const struct work *w, size_t i)
+{
+    const struct leaf *a = &w->leaves[i];
+    char one[CERT_TEXT_MAX], two[CERT_TEXT_MAX], type[KEY_TEXT_MAX];
+
+    for (size_t j = 0; j < i; j++) {
+        const struct leaf *b = &w->leaves[j];
+        if (EVP_PKEY_get_base_id(a->key->key) != EVP_PKEY_get_base_id(b->key->key))
+            continue;
+        diag_add(w->d, DIAG_ERROR, a->from->in->where,
+                 "keep one; a second certificate must have another type of key (RSA beside EC)",
+                 "two certificates with a key of one type (%s): %s in %s and %s in %s",
+                 key_text(a->key->key, type), cert_subject(b->x, one), b->from->in->path,
+                 cert_subject(a->x, two), a->from->in->path);
+        return;
+    }
+}
+
+static void check(const struct work *w)
+{
+    bool lone_key = false;
+
+    for (size_t i = 0; i < w->nkeys; i++) {
+        if (!w->keys[i].used) {
+            report_lone_key(w, &w->keys[i]);
+            lone_key = true;
+        }
+    }
+    for (size_t i = 0; i < w->ncert_files; i++) {
+        if (w->files[i].ncerts == 0)
+            continue;
+        /* One mistake, one finding: the missing key is the one just named. */
+        if (!w->locked && !lone_key)
+            check_file(w, &w->files[i]);
+        report_strays(w, &w->files[i]);
+    }
+    for (size_t i = 0; i < w->nleaves; i++)
+        check_leaf(w, i);
+}
+
+/* --- what leaves --- */
+
+static struct der der_of_key(const EVP_PKEY *key)
+{
+    PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+    unsigned char *p = NULL;
+    int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, &p) : -1;
+    struct der out = { NULL, 0 };
+
+    if (len > 0)
+        out = (struct der){ .p = mem_dup(p, (size_t)len), .len = (size_t)len };
+    OPENSSL_clear_free(p, len > 0 ? (size_t)len : 0);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return out;
+}
+
+static void put_leaf(const struct leaf *l, struct keymats *out)
+{
+    STACK_OF(X509) *chain = chain_of(l->x, l->from);
+    int n = sk_X509_num(chain);
+    struct keymat m = {
+        .key = der_of_key(l->key->key),
+        .chain = mem_zalloc(sizeof(struct der) * ((size_t)(n > 0 ? n : 0) + 1)),
+        .nchain = 1,
+        .path = l->from->in->path,
+        .where = l->from->in->where,
+    };
+
+    m.chain[0] = parts_cert_der(l->x);
+    for (int i = 0; i < n; i++)
+        m.chain[m.nchain++] = parts_cert_der(sk_X509_value(chain, i));
+    sk_X509_free(chain);
+    out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
+    out->v[out->n++] = m;
+}
+
+int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
+               size_t nkeys, const char *password, struct keymats *out, struct diags *d)
+{
+    size_t before = d->errors;
+    struct work w = {
+        .files = mem_zalloc(sizeof(struct parts) * (ncerts + nkeys)),
+        .ncert_files = ncerts,
+        .nfiles = ncerts + nkeys,
+        .d = d,
+    };
+
+    *out = (struct keymats){ 0 };
+    for (size_t i = 0; i < w.nfiles; i++) {
+        const struct tls_input *in = i < ncerts ? &certs[i] : &keys[i - ncerts];
+        enum parts_use use = i < ncerts ? PARTS_CERT_FILE : PARTS_KEY_FILE;
+        if (parts_read(in, use, password, &w.files[i], d) != 0)
+            w.locked = w.locked || use == PARTS_KEY_FILE || w.files[i].nclosed > 0;
+    }
+    collect_keys(&w);
+    collect_leaves(&w);
+    check(&w);
+    if (d->errors == before)
+        for (size_t i = 0; i < w.nleaves; i++)
+            put_leaf(&w.leaves[i], out);
+
+    for (size_t i = 0; i < w.nfiles; i++)
+        parts_free(&w.files[i]);
+    free(w.files);
+    free(w.keys);
+    free(w.leaves);
+    sslerr_clear();
+    return d->errors == before ? 0 : -1;
+}
+
+void keymats_free(struct keymats *k)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        mem_wipe_free(k->v[i].key.p, k->v[i].key.len);
+        ders_free(&(struct ders){ k->v[i].chain, k->v[i].nchain });
+    }
+    free(k->v);
+    *k = (struct keymats){ 0 };
+}

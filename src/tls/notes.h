@@ -1,0 +1,37 @@
+/*
+ * notes: what can be seen only while a handshake runs, kept for failure_of().
+ *
+ * OpenSSL drops the client's certificate when it refuses it, and what the client
+ * offered once its ClientHello is read. So callbacks look at the moment of
+ * refusal, and put the facts where the refusal itself goes: as the text of an
+ * entry in the error queue. A handshake that succeeds costs nothing and nothing
+ * is stored per connection.
+ */
+#ifndef SALLYPORT_TLS_NOTES_H
+#define SALLYPORT_TLS_NOTES_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+/* Callbacks for a context; `arg` of the two with one is its struct tls_ctx. */
+int notes_verify(int ok, X509_STORE_CTX *store);                        /* SSL_verify_cb */
+int notes_client_hello(SSL *ssl, int *alert, void *arg);                /* SSL_client_hello_cb_fn */
+int notes_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
+                      const unsigned char *in, unsigned inlen, void *arg);
+
+/*
+ * The facts of a note, in this order, divided by NOTE_DIVIDER. All escaped.
+ *   verify:  who ("client certificate CN=a"), its issuer, dates, OpenSSL's words
+ *   version: what the client offers
+ *   ALPN:    what the client offers
+ */
+#define NOTE_DIVIDER '\x1f'
+
+enum note { NOTE_NONE, NOTE_VERIFY, NOTE_VERSION, NOTE_ALPN };
+
+/* What an error queue entry notes; for NOTE_VERIFY, *detail is the X509_V_ERR_ code,
+   and bit NOTE_ABOVE_LEAF tells that an issuer of the leaf is meant. */
+enum note note_kind(unsigned long code, int *detail);
+#define NOTE_ABOVE_LEAF 0x400
+
+#endif

@@ -1,0 +1,128 @@
+/* What people put into certificate settings that is something else, and the way out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tls/parts.h"
+
+static const struct {
+    enum alien kind;
+    const char *text;
+} texts[] = {
+    { ALIEN_CSR, "a certificate signing request" },
+    { ALIEN_PUBLIC_KEY, "a public key" },
+    { ALIEN_CRL, "a certificate revocation list" },
+    { ALIEN_PKCS7, "a PKCS#7 certificate bundle" },
+    { ALIEN_PKCS12, "a PKCS#12 keystore" },
+    { ALIEN_JKS, "a Java keystore (JKS)" },
+    { ALIEN_JCEKS, "a Java keystore (JCEKS)" },
+    { ALIEN_OPENSSH, "an OpenSSH private key" },
+    { ALIEN_PGP, "an OpenPGP file" },
+    { ALIEN_PARAMETERS, "a file of parameters" },
+    { ALIEN_UTF16, "a text file in UTF-16" },
+};
+
+const char *alien_text(enum alien a)
+{
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i].kind == a)
+            return texts[i].text;
+    return "something unknown";
+}
+
+static char *keystore_hint(enum parts_use use, const char *path, bool java)
+{
+    if (use == PARTS_TRUST_FILE && java)
+        return mem_printf("export each certificate: keytool -exportcert -rfc -keystore %s "
+                          "-alias ALIAS -file ca.pem", path);
+    if (use == PARTS_TRUST_FILE)
+        return mem_printf("convert it: openssl pkcs12 -in %s -nokeys -out %s.pem", path, path);
+    if (java)
+        return mem_printf("convert it: keytool -importkeystore -srckeystore %s -destkeystore %s.p12 "
+                          "-deststoretype pkcs12 && openssl pkcs12 -in %s.p12 -noenc -out %s.pem",
+                          path, path, path, path);
+    return mem_printf("convert it: openssl pkcs12 -in %s -noenc -out %s.pem", path, path);
+}
+
+char *alien_hint(enum alien a, enum parts_use use, const char *path)
+{
+    switch (a) {
+    case ALIEN_CSR:
+        return mem_strdup("a CA signs it; name the certificate that comes back");
+    case ALIEN_PUBLIC_KEY:
+        return mem_strdup(use == PARTS_KEY_FILE ? "the private key is another file"
+                                                : "name the certificate that holds this key");
+    case ALIEN_CRL:
+        return mem_strdup("name the certificate of the CA that issued it");
+    case ALIEN_PKCS7:
+        return mem_printf("convert it: openssl pkcs7 -in %s -print_certs -out %s.pem (with "
+                          "-inform DER if it is not text)", path, path);
+    case ALIEN_PKCS12:
+        return keystore_hint(use, path, false);
+    case ALIEN_JKS:
+    case ALIEN_JCEKS:
+        return keystore_hint(use, path, true);
+    case ALIEN_OPENSSH:
+        return mem_printf("convert a copy of it in place: ssh-keygen -p -m PKCS8 -f %s", path);
+    case ALIEN_UTF16:
+        return mem_printf("save it as plain text: iconv -f UTF-16 -t ASCII %s > %s.pem", path, path);
+    default:
+        return NULL;
+    }
+}
+
+enum alien alien_of_pem(const char *block)
+{
+    static const struct {
+        const char *block;
+        enum alien kind;
+    } blocks[] = {
+        { "CERTIFICATE REQUEST", ALIEN_CSR },
+        { "NEW CERTIFICATE REQUEST", ALIEN_CSR },
+        { "PUBLIC KEY", ALIEN_PUBLIC_KEY },
+        { "RSA PUBLIC KEY", ALIEN_PUBLIC_KEY },
+        { "X509 CRL", ALIEN_CRL },
+        { "PKCS7", ALIEN_PKCS7 },
+        { "CMS", ALIEN_PKCS7 },
+        { "OPENSSH PRIVATE KEY", ALIEN_OPENSSH },
+        { "PGP PUBLIC KEY BLOCK", ALIEN_PGP },
+        { "PGP PRIVATE KEY BLOCK", ALIEN_PGP },
+        { "PGP MESSAGE", ALIEN_PGP },
+        { "EC PARAMETERS", ALIEN_PARAMETERS },
+        { "DH PARAMETERS", ALIEN_PARAMETERS },
+        { "X9.42 DH PARAMETERS", ALIEN_PARAMETERS },
+        { "DSA PARAMETERS", ALIEN_PARAMETERS },
+    };
+
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        if (strcmp(block, blocks[i].block) == 0)
+            return blocks[i].kind;
+    return ALIEN_NONE;
+}
+
+/* SEQUENCE { INTEGER 3, ... in DER or BER is PKCS#12's version. */
+static bool is_pkcs12(const uint8_t *p, size_t len)
+{
+    size_t at = 2;
+
+    if (len < 2 || p[0] != 0x30)
+        return false;
+    if (p[1] & 0x80)
+        at += p[1] & 0x7f;
+    return len >= at + 3 && p[at] == 0x02 && p[at + 1] == 0x01 && p[at + 2] == 0x03;
+}
+
+enum alien alien_of_bytes(const uint8_t *p, size_t len)
+{
+    static const uint8_t jks[] = { 0xfe, 0xed, 0xfe, 0xed }, jceks[] = { 0xce, 0xce, 0xce, 0xce };
+
+    if (len >= 4 && memcmp(p, jks, 4) == 0)
+        return ALIEN_JKS;
+    if (len >= 4 && memcmp(p, jceks, 4) == 0)
+        return ALIEN_JCEKS;
+    if (len >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
+        return ALIEN_UTF16;
+    if (is_pkcs12(p, len))
+        return ALIEN_PKCS12;
+    return ALIEN_NONE;
+}

@@ -1,0 +1,533 @@
+/* tls_ctx_new: what its handshakes do. */
+#include <criterion/criterion.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "handshake.h"
+
+/* The pair of certificates that many tests serve. */
+struct served {
+    struct made ca, ec, rsa;
+    struct keypair *pairs[2];   /* EC, RSA */
+};
+
+static struct served served(void)
+{
+    struct served s = { .ca = make_ca("ca", NULL) };
+
+    s.ec = make_server("ec", &s.ca, "EC");
+    s.rsa = make_server("rsa", &s.ca, "RSA");
+    s.pairs[0] = pair_of(&s.ec, &s.ca.x, 1);
+    s.pairs[1] = pair_of(&s.rsa, &s.ca.x, 1);
+    return s;
+}
+
+static void served_free(struct served *s)
+{
+    keypair_free(s->pairs[0]);
+    keypair_free(s->pairs[1]);
+    made_free(&s->ca);
+    made_free(&s->ec);
+    made_free(&s->rsa);
+}
+
+/* Handshake with a client that is limited in these ways (NULL: not), and look. */
+struct want {
+    int min, max;
+    const char *ciphers, *suites, *sigalgs, *groups;
+};
+
+static void meet_limited(struct meeting *m, const struct tls_ctx *ctx, const struct want *w)
+{
+    SSL_CTX *c = client_ctx(w->min, w->max);
+    char list[128];
+
+    if (w->ciphers != NULL)
+        cr_assert(SSL_CTX_set_cipher_list(c, w->ciphers));
+    if (w->suites != NULL)
+        cr_assert(SSL_CTX_set_ciphersuites(c, w->suites));
+    if (w->sigalgs != NULL) {
+        snprintf(list, sizeof(list), "%s", w->sigalgs);
+        cr_assert(SSL_CTX_set1_sigalgs_list(c, list));
+    }
+    if (w->groups != NULL) {
+        snprintf(list, sizeof(list), "%s", w->groups);
+        cr_assert(SSL_CTX_set1_groups_list(c, list));
+    }
+    meet(m, ctx, c);
+    SSL_CTX_free(c);
+    meet_run(m);
+}
+
+static bool serves(const struct tls_ctx *ctx, struct want w, const struct made *want)
+{
+    struct meeting m;
+
+    meet_limited(&m, ctx, &w);
+    bool ok = m.secured
+           && (want == NULL || X509_cmp(SSL_get0_peer_certificate(m.client), want->x) == 0);
+    meet_free(&m);
+    return ok;
+}
+
+static bool suite_is(const struct tls_ctx *ctx, struct want w, const char *name)
+{
+    struct meeting m;
+
+    meet_limited(&m, ctx, &w);
+    bool ok = m.secured && strcmp(SSL_get_cipher_name(m.server), name) == 0;
+    if (!ok)
+        fprintf(stderr, "%s, not %s\n", SSL_get_cipher_name(m.server), name);
+    meet_free(&m);
+    return ok;
+}
+
+#define V12 .min = TLS1_2_VERSION, .max = TLS1_2_VERSION
+#define V13 .min = TLS1_3_VERSION, .max = TLS1_3_VERSION
+
+Test(ctx, which_certificate_serves_which_client)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *both = server_ctx(&p, s.pairs, 2), *ec = server_ctx(&p, s.pairs, 1),
+                   *rsa = server_ctx(&p, s.pairs + 1, 1);
+    struct want rsa12 = { V12, .ciphers = "ECDHE-RSA-AES128-GCM-SHA256" },
+                ec12 = { V12, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256" },
+                rsa13 = { V13, .sigalgs = "rsa_pss_rsae_sha256" },
+                ec13 = { V13, .sigalgs = "ecdsa_secp256r1_sha256" };
+
+    cr_assert(serves(both, (struct want){ V12 }, &s.ec));
+    cr_assert(serves(both, (struct want){ V13 }, &s.ec));
+    cr_assert(serves(both, rsa12, &s.rsa));
+    cr_assert(serves(both, rsa13, &s.rsa));
+    cr_assert(serves(both, ec12, &s.ec));
+    cr_assert(serves(both, ec13, &s.ec));
+
+    cr_assert(serves(ec, (struct want){ V12 }, &s.ec));
+    cr_assert(serves(ec, ec13, &s.ec));
+    cr_assert_not(serves(ec, rsa12, NULL));
+    cr_assert_not(serves(ec, rsa13, NULL));
+
+    cr_assert(serves(rsa, (struct want){ V12 }, &s.rsa));
+    cr_assert(serves(rsa, rsa13, &s.rsa));
+    cr_assert_not(serves(rsa, ec12, NULL));
+    cr_assert_not(serves(rsa, ec13, NULL));
+
+    tls_ctx_free(both);
+    tls_ctx_free(ec);
+    tls_ctx_free(rsa);
+    served_free(&s);
+}
+
+Test(ctx, the_chain_is_sent_as_loaded_and_nothing_is_added)
+{
+    struct made root = make_ca("root", NULL), mid = make_ca("mid", &root);
+    struct made leaf = make_server("leaf", &mid, "EC");
+    struct keypair *with = pair_of(&leaf, &mid.x, 1), *without = pair_of(&leaf, NULL, 0);
+    struct keypair *pairs[] = { with, without };
+    X509 *anchors[] = { root.x, mid.x };
+    struct trust *t = trust_of(anchors, 2);     /* holds the issuers: no source for the chain */
+
+    for (int i = 0; i < 2; i++) {
+        struct tls_policy p = policy();
+        struct meeting m;
+        SSL_CTX *c = client_ctx(0, 0);
+        p.client_auth = TLS_CLIENT_REQUEST;
+        p.trust = t;
+        struct tls_ctx *ctx = server_ctx(&p, &pairs[i], 1);
+        meet(&m, ctx, c);
+        meet_run(&m);
+        cr_assert(m.secured);
+        cr_assert_eq(sk_X509_num(SSL_get_peer_cert_chain(m.client)), i == 0 ? 2 : 1);
+        meet_free(&m);
+        SSL_CTX_free(c);
+        tls_ctx_free(ctx);
+    }
+    keypair_free(with);
+    keypair_free(without);
+    trust_free(t);
+    made_free(&root);
+    made_free(&mid);
+    made_free(&leaf);
+}
+
+Test(ctx, defaults_are_forward_secret_aead_with_aes_128_first)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *ctx = server_ctx(&p, s.pairs, 2);
+    STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx->ssl_ctx);
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+        int kx = SSL_CIPHER_get_kx_nid(c);
+        cr_assert(SSL_CIPHER_is_aead(c), "%s", SSL_CIPHER_get_name(c));
+        cr_assert(kx == NID_kx_ecdhe || kx == NID_kx_any, "%s", SSL_CIPHER_get_name(c));
+    }
+    cr_assert(suite_is(ctx, (struct want){ V13 }, "TLS_AES_128_GCM_SHA256"));
+    cr_assert(suite_is(ctx, (struct want){ V12 }, "ECDHE-ECDSA-AES128-GCM-SHA256"));
+    /* A client without AES in hardware says so by its order. */
+    cr_assert(suite_is(ctx, (struct want){ V13, .suites = "TLS_CHACHA20_POLY1305_SHA256:"
+                                                          "TLS_AES_128_GCM_SHA256" },
+                       "TLS_CHACHA20_POLY1305_SHA256"));
+    cr_assert(suite_is(ctx, (struct want){ V12, .ciphers = "ECDHE-RSA-CHACHA20-POLY1305:"
+                                                           "ECDHE-RSA-AES128-GCM-SHA256" },
+                       "ECDHE-RSA-CHACHA20-POLY1305"));
+    cr_assert_not(serves(ctx, (struct want){ V12, .ciphers = "AES128-SHA" }, NULL));
+    cr_assert_not(serves(ctx, (struct want){ V12, .ciphers = "ECDHE-RSA-AES128-SHA256" }, NULL));
+    tls_ctx_free(ctx);
+    served_free(&s);
+}
+
+Test(ctx, options_modes_and_sizes)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+    uint64_t o = SSL_CTX_get_options(ctx->ssl_ctx);
+    long mode = SSL_CTX_get_mode(ctx->ssl_ctx);
+
+    cr_assert(o & SSL_OP_NO_RENEGOTIATION);
+    cr_assert(o & SSL_OP_NO_COMPRESSION);
+    cr_assert(o & SSL_OP_CIPHER_SERVER_PREFERENCE);
+    cr_assert(o & SSL_OP_PRIORITIZE_CHACHA);
+    cr_assert(mode & SSL_MODE_ENABLE_PARTIAL_WRITE);
+    cr_assert(mode & SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    cr_assert(mode & SSL_MODE_RELEASE_BUFFERS);
+    cr_assert(mode & SSL_MODE_NO_AUTO_CHAIN);
+    cr_assert_eq(SSL_CTX_get_session_cache_mode(ctx->ssl_ctx), SSL_SESS_CACHE_OFF);
+    cr_assert_eq(SSL_CTX_get_max_early_data(ctx->ssl_ctx), 0);
+    cr_assert_eq(SSL_CTX_get_num_tickets(ctx->ssl_ctx), 1);
+    cr_assert_str_eq(ctx->offer, "TLS 1.2-1.3");
+    tls_ctx_free(ctx);
+    served_free(&s);
+}
+
+/* --- versions --- */
+
+static bool works_at(const struct tls_ctx *ctx, int version)
+{
+    struct meeting m;
+    SSL_CTX *c = client_ctx(version, version);
+
+    if (version < TLS1_2_VERSION)
+        SSL_CTX_set_cipher_list(c, "ALL:@SECLEVEL=0");
+    meet(&m, ctx, c);
+    meet_run(&m);
+    bool ok = m.secured && SSL_version(m.server) == version;
+    meet_free(&m);
+    SSL_CTX_free(c);
+    return ok;
+}
+
+Test(ctx, versions_are_exactly_those_written_holes_too)
+{
+    static const int numbers[] = { TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION };
+    struct served s = served();
+
+    for (unsigned set = 1; set < 16; set++) {
+        struct tls_policy p = policy();
+        p.versions = set;
+        struct tls_ctx *ctx = server_ctx(&p, s.pairs, 2);
+        for (unsigned i = 0; i < 4; i++)
+            cr_assert_eq(works_at(ctx, numbers[i]), (set >> i) & 1, "set %u, version %u", set, i);
+        tls_ctx_free(ctx);
+    }
+    served_free(&s);
+}
+
+Test(ctx, versions_in_words)
+{
+    static const struct { unsigned set; const char *text; } cases[] = {
+        { TLS_V12 | TLS_V13, "TLS 1.2-1.3" }, { TLS_V13, "TLS 1.3" },
+        { TLS_V10 | TLS_V12 | TLS_V13, "TLS 1.0, 1.2-1.3" }, { 15, "TLS 1.0-1.3" },
+        { TLS_V10 | TLS_V12, "TLS 1.0, 1.2" },
+    };
+    struct served s = served();
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tls_policy p = policy();
+        p.versions = cases[i].set;
+        struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+        cr_assert_str_eq(ctx->offer, cases[i].text);
+        tls_ctx_free(ctx);
+    }
+    served_free(&s);
+}
+
+/* Old Flink has this one suite, and speaks TLS 1.2. */
+Test(ctx, aes128_sha_works_when_named_in_either_way)
+{
+    static const char *const names[] = { "AES128-SHA", "TLS_RSA_WITH_AES_128_CBC_SHA",
+                                         "ECDHE+AESGCM:AES128-SHA" };
+    struct served s = served();
+
+    for (size_t i = 0; i < 3; i++) {
+        struct tls_policy p = policy();
+        p.ciphers = names[i];
+        struct tls_ctx *ctx = server_ctx(&p, s.pairs + 1, 1);
+        cr_assert(suite_is(ctx, (struct want){ V12, .ciphers = "AES128-SHA" }, "AES128-SHA"));
+        tls_ctx_free(ctx);
+    }
+    served_free(&s);
+}
+
+Test(ctx, groups_as_written)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    p.groups = "P-384, X25519";
+    struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+
+    cr_assert(serves(ctx, (struct want){ V13, .groups = "X25519" }, NULL));
+    cr_assert(serves(ctx, (struct want){ V13, .groups = "P-256:P-384" }, NULL));
+    cr_assert_not(serves(ctx, (struct want){ V13, .groups = "P-256" }, NULL));
+    cr_assert_not(serves(ctx, (struct want){ V12, .groups = "P-256" }, NULL));
+    tls_ctx_free(ctx);
+    served_free(&s);
+}
+
+/* --- ALPN --- */
+
+static const char *const two[] = { "h2", "http/1.1" };
+
+static bool alpn_is(const struct tls_ctx *ctx, const char *wire, const char *want)
+{
+    struct meeting m;
+    SSL_CTX *c = client_ctx(0, 0);
+    const unsigned char *p;
+    unsigned n;
+
+    if (wire != NULL)
+        SSL_CTX_set_alpn_protos(c, (const unsigned char *)wire, strlen(wire));
+    meet(&m, ctx, c);
+    meet_run(&m);
+    SSL_get0_alpn_selected(m.client, &p, &n);
+    bool ok = m.secured && n == strlen(want) && (n == 0 || memcmp(p, want, n) == 0);
+    meet_free(&m);
+    SSL_CTX_free(c);
+    return ok;
+}
+
+Test(ctx, alpn_in_our_order_and_only_if_configured)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *none = server_ctx(&p, s.pairs, 1);
+    p.alpn = two;
+    p.nalpn = 2;
+    struct tls_ctx *some = server_ctx(&p, s.pairs, 1);
+
+    cr_assert(alpn_is(some, "\x08http/1.1\x02h2", "h2"));
+    cr_assert(alpn_is(some, "\x03xyz\x08http/1.1", "http/1.1"));
+    cr_assert(alpn_is(some, NULL, ""), "a client without ALPN is served");
+    cr_assert_not(alpn_is(some, "\x03xyz\x01h", ""), "no overlap is refused");
+    cr_assert(alpn_is(none, "\x02h2", ""), "a route without ALPN answers nothing");
+    tls_ctx_free(none);
+    tls_ctx_free(some);
+    served_free(&s);
+}
+
+/* --- client certificates --- */
+
+static bool admits(const struct tls_ctx *ctx, const struct made *client, int version)
+{
+    struct meeting m;
+    SSL_CTX *c = client_ctx(version, version);
+
+    if (client != NULL)
+        client_has(c, client);
+    meet(&m, ctx, c);
+    bool ok = meet_run(&m) && m.secured;
+    if (ok && client != NULL && ctx->client_auth != TLS_CLIENT_NONE)
+        cr_assert_not_null(SSL_get0_peer_certificate(m.server));
+    meet_free(&m);
+    SSL_CTX_free(c);
+    return ok;
+}
+
+Test(ctx, client_auth_none_request_require)
+{
+    struct served s = served();
+    struct made ca = make_ca("clients", NULL), good = make_client("good", &ca);
+    struct made bad = make_client("bad", NULL), v1;
+    struct trust *t = trust_of(&ca.x, 1);
+
+    v1 = make_cert(&(struct cert_spec){ .cn = "v1", .issuer = &ca, .v1 = true });
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        for (int auth = TLS_CLIENT_NONE; auth <= TLS_CLIENT_REQUIRE; auth++) {
+            struct tls_policy p = policy();
+            p.client_auth = (enum tls_client_auth)auth;
+            p.trust = auth == TLS_CLIENT_NONE ? NULL : t;
+            struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+            cr_assert(admits(ctx, &good, version));
+            cr_assert(admits(ctx, &v1, version));
+            cr_assert_eq(admits(ctx, NULL, version), auth != TLS_CLIENT_REQUIRE);
+            cr_assert_eq(admits(ctx, &bad, version), auth == TLS_CLIENT_NONE);
+            tls_ctx_free(ctx);
+        }
+    }
+    trust_free(t);
+    made_free(&ca);
+    made_free(&good);
+    made_free(&bad);
+    made_free(&v1);
+    served_free(&s);
+}
+
+Test(ctx, depth_counts_the_intermediates)
+{
+    struct served s = served();
+    struct made root = make_ca("root", NULL), mid = make_ca("mid", &root);
+    struct made client = make_client("c", &mid);
+    struct trust *t = trust_of(&root.x, 1);
+
+    for (int depth = 0; depth < 2; depth++) {
+        struct tls_policy p = policy();
+        struct meeting m;
+        SSL_CTX *c = client_ctx(0, 0);
+        STACK_OF(X509) *chain = sk_X509_new_null();
+        sk_X509_push(chain, mid.x);
+        SSL_CTX_use_cert_and_key(c, client.x, client.key, chain, 1);
+        p.client_auth = TLS_CLIENT_REQUIRE;
+        p.trust = t;
+        p.depth = depth;
+        struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+        meet(&m, ctx, c);
+        cr_assert_eq(meet_run(&m), depth == 1);
+        meet_free(&m);
+        sk_X509_free(chain);
+        SSL_CTX_free(c);
+        tls_ctx_free(ctx);
+    }
+    trust_free(t);
+    made_free(&root);
+    made_free(&mid);
+    made_free(&client);
+    served_free(&s);
+}
+
+Test(ctx, the_client_is_told_which_issuers_are_taken)
+{
+    struct served s = served();
+    struct made ca = make_ca("clients", NULL);
+    struct trust *t = trust_of(&ca.x, 1);
+    struct tls_policy p = policy();
+    struct meeting m;
+    SSL_CTX *c = client_ctx(0, 0);
+
+    p.client_auth = TLS_CLIENT_REQUEST;
+    p.trust = t;
+    struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+    trust_free(t);              /* the context holds what it needs */
+    meet(&m, ctx, c);
+    meet_run(&m);
+    const STACK_OF(X509_NAME) *names = SSL_get0_peer_CA_list(m.client);
+    cr_assert_eq(sk_X509_NAME_num(names), 1);
+    cr_assert_eq(X509_NAME_cmp(sk_X509_NAME_value(names, 0), X509_get_subject_name(ca.x)), 0);
+    meet_free(&m);
+    SSL_CTX_free(c);
+    tls_ctx_free(ctx);
+    made_free(&ca);
+    served_free(&s);
+}
+
+/* --- sessions --- */
+
+static SSL_SESSION *kept;
+
+static int keep(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    SSL_SESSION_free(kept);
+    kept = session;
+    return 1;
+}
+
+/* A handshake at `first`, then one at `second` with the session of the first. */
+static bool resumes(const struct tls_ctx *first, const struct tls_ctx *second, int version)
+{
+    SSL_CTX *c = client_ctx(version, version);
+    struct meeting m;
+
+    kept = NULL;
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(c, keep);
+    meet(&m, first, c);
+    meet_run(&m);
+    cr_assert(m.secured);
+    SSL_shutdown(m.client);
+    meet_free(&m);
+
+    bool resumed = false;
+    if (kept != NULL) {
+        meet(&m, second, c);
+        SSL_set_session(m.client, kept);
+        meet_run(&m);
+        cr_assert(m.secured, "a session that is not taken is no failure");
+        resumed = SSL_session_reused(m.server) == 1;
+        meet_free(&m);
+    }
+    SSL_SESSION_free(kept);
+    SSL_CTX_free(c);
+    return resumed;
+}
+
+Test(ctx, sessions_resume_in_their_context_and_nowhere_else)
+{
+    unsigned char keys[80];
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *a = server_ctx(&p, s.pairs, 1);
+    p.context = "another";
+    struct tls_ctx *b = server_ctx(&p, s.pairs, 1);
+    p.tickets = false;
+    struct tls_ctx *off = server_ctx(&p, s.pairs, 1);
+
+    /* Give both the same ticket key: the context alone has to keep them apart. */
+    long n = SSL_CTX_get_tlsext_ticket_keys(a->ssl_ctx, NULL, 0);
+    cr_assert_leq(n, (long)sizeof(keys));
+    SSL_CTX_get_tlsext_ticket_keys(a->ssl_ctx, keys, n);
+    SSL_CTX_set_tlsext_ticket_keys(b->ssl_ctx, keys, n);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        cr_assert(resumes(a, a, version));
+        cr_assert(resumes(b, b, version));
+        cr_assert_not(resumes(a, b, version));
+        cr_assert_not(resumes(b, a, version));
+        cr_assert_not(resumes(off, off, version));
+    }
+    tls_ctx_free(a);
+    tls_ctx_free(b);
+    tls_ctx_free(off);
+    served_free(&s);
+}
+
+Test(ctx, renegotiation_is_refused)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+    SSL_CTX *c = client_ctx(TLS1_2_VERSION, TLS1_2_VERSION);
+    struct meeting m;
+    char buf[8192];
+    int n;
+
+    meet(&m, ctx, c);
+    meet_run(&m);
+    cr_assert(m.secured);
+    cr_assert_eq(SSL_renegotiate(m.client), 1);
+    SSL_do_handshake(m.client);
+    while ((n = BIO_read(SSL_get_wbio(m.client), buf, sizeof(buf))) > 0)
+        BIO_write(SSL_get_rbio(m.server), buf, n);
+    SSL_read(m.server, buf, 1);
+    while ((n = BIO_read(SSL_get_wbio(m.server), buf, sizeof(buf))) > 0)
+        BIO_write(SSL_get_rbio(m.client), buf, n);
+    ERR_clear_error();
+    cr_assert_eq(SSL_do_handshake(m.client), -1);
+    cr_assert_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+    meet_free(&m);
+    SSL_CTX_free(c);
+    tls_ctx_free(ctx);
+    served_free(&s);
+}

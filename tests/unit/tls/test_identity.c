@@ -1,0 +1,126 @@
+#include <criterion/criterion.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include "certs.h"
+#include "tls/identity.h"
+
+static bool has(const struct identity *id, enum identity_kind kind, const char *p, size_t len)
+{
+    for (size_t i = 0; i < id->nnames; i++)
+        if (id->names[i].kind == kind && id->names[i].text.len == len
+            && memcmp(id->names[i].text.p, p, len) == 0)
+            return true;
+    return false;
+}
+
+#define HAS(id, kind, text) has(id, kind, text, sizeof(text) - 1)
+
+Test(identity, everything_the_certificate_says)
+{
+    struct made ca = make_ca("Some CA", NULL);
+    struct made m = make_cert(&(struct cert_spec){
+        .cn = "alice", .issuer = &ca, .until = 7200,
+        .san = "DNS:a.example,URI:spiffe://prod/a,IP:10.1.2.3,IP:fd00::1,email:a@example.com" });
+    struct identity *id = identity_of(m.x);
+    char text[64];
+
+    cr_assert_not_null(id);
+    cr_assert_str_eq(id->subject, "CN=alice");
+    cr_assert_str_eq(id->issuer, "CN=Some CA");
+    cr_assert_eq(id->nnames, 6);
+    cr_assert(HAS(id, ID_CN, "alice"));
+    cr_assert(HAS(id, ID_DNS, "a.example"));
+    cr_assert(HAS(id, ID_URI, "spiffe://prod/a"));
+    cr_assert(HAS(id, ID_IP, "10.1.2.3"));
+    cr_assert(HAS(id, ID_IP, "fd00::1"));
+    cr_assert(HAS(id, ID_EMAIL, "a@example.com"));
+    cr_assert_eq(strlen(id->sha256), 64);
+    cr_assert_eq(strspn(id->serial, "0123456789abcdef"), strlen(id->serial));
+    cr_assert(llabs(id->not_after - (int64_t)time(NULL) - 7200) < 60);
+    cr_assert_str_eq(identity_text(id, text, sizeof(text)), "uri:spiffe://prod/a");
+    cr_assert_str_eq(identity_text(id, text, 8), "uri:spi");
+    cr_assert_str_eq(identity_text(id, text, 3), "ur");
+    identity_free(id);
+    made_free(&m);
+    made_free(&ca);
+}
+
+Test(identity, the_fingerprint_is_sha256_of_the_der)
+{
+    struct made m = make_client("x", NULL);
+    struct identity *id = identity_of(m.x);
+    struct der der = der_cert(m.x);
+    unsigned char digest[32];
+    char hex[3];
+
+    EVP_Digest(der.p, der.len, digest, NULL, EVP_sha256(), NULL);
+    for (int i = 0; i < 32; i++) {
+        snprintf(hex, sizeof(hex), "%02x", digest[i]);
+        cr_assert_eq(memcmp(id->sha256 + 2 * i, hex, 2), 0);
+    }
+    free(der.p);
+    identity_free(id);
+    made_free(&m);
+}
+
+Test(identity, organisation_and_unit_in_rfc_2253_order)
+{
+    struct made m = { .key = EVP_EC_gen("P-256"), .x = X509_new() };
+    X509_NAME *n = X509_get_subject_name(m.x);
+    const char *parts[][2] = { { "O", "Acme" }, { "OU", "ops" }, { "OU", "night" },
+                               { "CN", "old" }, { "CN", "bob, \"b\"" } };
+    char text[64];
+
+    for (size_t i = 0; i < 5; i++)
+        X509_NAME_add_entry_by_txt(n, parts[i][0], MBSTRING_UTF8,
+                                   (const unsigned char *)parts[i][1], -1, -1, 0);
+    X509_set_pubkey(m.x, m.key);
+    X509_gmtime_adj(X509_getm_notAfter(m.x), 100);
+    struct identity *id = identity_of(m.x);
+    cr_assert_str_eq(id->subject, "CN=bob\\, \\\"b\\\",CN=old,OU=night,OU=ops,O=Acme");
+    cr_assert(HAS(id, ID_O, "Acme"));
+    cr_assert(HAS(id, ID_OU, "ops"));
+    cr_assert(HAS(id, ID_OU, "night"));
+    cr_assert_str_eq(identity_text(id, text, sizeof(text)), "cn:bob, \"b\"");
+    identity_free(id);
+    made_free(&m);
+}
+
+/* CVE-2009-2408 and its kind: a name that ends early for who reads C strings. */
+Test(identity, a_nul_in_a_name_is_kept)
+{
+    static const char evil[] = "good.example\0.evil.example";
+    struct made m = make_client("x", NULL);
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *g = GENERAL_NAME_new();
+    ASN1_STRING *s = ASN1_IA5STRING_new();
+
+    ASN1_STRING_set(s, evil, sizeof(evil) - 1);
+    GENERAL_NAME_set0_value(g, GEN_DNS, s);
+    sk_GENERAL_NAME_push(names, g);
+    X509_add1_ext_i2d(m.x, NID_subject_alt_name, names, 0, 0);
+    GENERAL_NAMES_free(names);
+
+    struct identity *id = identity_of(m.x);
+    cr_assert(HAS(id, ID_DNS, "good.example\0.evil.example"));
+    cr_assert_not(HAS(id, ID_DNS, "good.example"));
+    identity_free(id);
+    made_free(&m);
+}
+
+Test(identity, without_any_name_the_serial_stands_in)
+{
+    struct made m = make_cert(&(struct cert_spec){ .cn = NULL });
+    struct identity *id = identity_of(m.x);
+    char text[64];
+
+    cr_assert_null(id->best);
+    cr_assert_eq(id->nnames, 0);
+    cr_assert_str_eq(id->subject, "");
+    identity_text(id, text, sizeof(text));
+    cr_assert_eq(strncmp(text, "serial:", 7), 0);
+    cr_assert_str_eq(text + 7, id->serial);
+    identity_free(id);
+    made_free(&m);
+}
