@@ -131,17 +131,22 @@ static void read_queue(struct scene *s)
 
 /* --- finer distinctions --- */
 
+#define SUITES_MAX 128
+
 /* OpenSSL has one word for it all; TLS 1.2 needs suite, key type and group to agree. */
-static enum tls_cause why_no_suite(SSL *ssl)
+static enum tls_cause why_no_suite(const struct scene *s)
 {
-    STACK_OF(SSL_CIPHER) *theirs = SSL_get_client_ciphers(ssl), *ours = SSL_get_ciphers(ssl);
+    const SSL_CIPHER *theirs[SUITES_MAX];
+    STACK_OF(SSL_CIPHER) *ours = SSL_get_ciphers(s->ssl);
+    int n = scene_suites(s, theirs, SUITES_MAX);
     bool common = false;
 
-    for (int i = 0; i < sk_SSL_CIPHER_num(theirs) && !common; i++)
-        common = sk_SSL_CIPHER_find(ours, sk_SSL_CIPHER_value(theirs, i)) >= 0;
+    for (int i = 0; i < n && i < SUITES_MAX; i++)
+        for (int k = 0; k < sk_SSL_CIPHER_num(ours) && !common; k++)
+            common = SSL_CIPHER_get_id(theirs[i]) == SSL_CIPHER_get_id(sk_SSL_CIPHER_value(ours, k));
     if (!common)
         return TLS_CAUSE_NO_SUITE;
-    if (SSL_get1_groups(ssl, NULL) > 0 && SSL_get_shared_group(ssl, -1) == 0)
+    if (SSL_get1_groups(s->ssl, NULL) > 0 && SSL_get_shared_group(s->ssl, -1) == 0)
         return TLS_CAUSE_NO_GROUP;
     return TLS_CAUSE_NO_KEY_TYPE;
 }
@@ -239,7 +244,7 @@ static enum tls_cause find_cause(struct scene *s)
     if (ERR_GET_LIB(s->code) == ERR_LIB_SSL || ERR_GET_REASON(s->code) == ERR_R_MALLOC_FAILURE)
         cause = LOOK_UP(reasons, reason, TLS_CAUSE_COUNT);
     if (cause == TLS_CAUSE_NO_SUITE)
-        return why_no_suite(s->ssl);
+        return why_no_suite(s);
     if (cause != TLS_CAUSE_COUNT)
         return cause;
     return from_ending(s);

@@ -182,15 +182,35 @@ static size_t append_name(char *out, size_t len, const char *name, int i, int n)
     return len + (size_t)snprintf(out + len, FACT_MAX - len, "%s%.40s", i > 0 ? ", " : "", name);
 }
 
+/* From the bytes of the ClientHello: SSL_get_client_ciphers() is empty where TLS 1.3
+   gives up. What it does not know is GREASE, signalling, or too old or too new. */
+int scene_suites(const struct scene *s, const SSL_CIPHER **out, int max)
+{
+    const unsigned char *raw = NULL;
+    long len = SSL_get0_raw_cipherlist(s->ssl, &raw);
+    int n = 0;
+
+    for (long i = 0; raw != NULL && i + 1 < len; i += 2) {
+        const SSL_CIPHER *c = SSL_CIPHER_find(s->ssl, raw + i);
+        if (c == NULL || SSL_CIPHER_get_id(c) == SSL3_CK_SCSV
+            || SSL_CIPHER_get_id(c) == SSL3_CK_FALLBACK_SCSV)
+            continue;
+        if (n < max)
+            out[n] = c;
+        n++;
+    }
+    return n;
+}
+
 static void fact_suites(const struct scene *s, char *out)
 {
-    STACK_OF(SSL_CIPHER) *all = SSL_get_client_ciphers(s->ssl);
-    int n = sk_SSL_CIPHER_num(all);
+    const SSL_CIPHER *some[5];
+    int n = scene_suites(s, some, 5);
     size_t len = 0;
 
     copy(out, "none that we know");
-    for (int i = 0; i < n; i++)
-        len = append_name(out, len, SSL_CIPHER_get_name(sk_SSL_CIPHER_value(all, i)), i, n);
+    for (int i = 0; i < n && i < 5; i++)
+        len = append_name(out, len, SSL_CIPHER_get_name(some[i]), i, n);
 }
 
 #define GROUPS_MAX 64

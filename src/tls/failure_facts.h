@@ -22,6 +22,10 @@ struct scene {
     const char *protocol;       /* guessed */
 };
 
+/* The cipher suites that the client offers and OpenSSL knows, at most `max` of them
+   in out; returns how many there are. */
+int scene_suites(const struct scene *s, const SSL_CIPHER **out, int max);
+
 #define FACT_MAX 224
 
 /* The fact called `name` (len bytes) as text, never empty; escaped. Returns out. */

@@ -29,7 +29,6 @@ struct work {
     size_t nkeys;
     struct leaf *leaves;
     size_t nleaves;
-    bool locked;                /* a key could not be opened: do not miss it later on */
     struct diags *d;
 };
 
@@ -220,7 +219,7 @@ static void check(const struct work *w)
         if (w->files[i].ncerts == 0)
             continue;
         /* One mistake, one finding: the missing key is the one just named. */
-        if (!w->locked && !lone_key)
+        if (!lone_key)
             check_file(w, &w->files[i]);
         report_strays(w, &w->files[i]);
     }
@@ -279,12 +278,12 @@ int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_in
     for (size_t i = 0; i < w.nfiles; i++) {
         const struct tls_input *in = i < ncerts ? &certs[i] : &keys[i - ncerts];
         enum parts_use use = i < ncerts ? PARTS_CERT_FILE : PARTS_KEY_FILE;
-        if (parts_read(in, use, password, &w.files[i], d) != 0)
-            w.locked = w.locked || use == PARTS_KEY_FILE || w.files[i].nclosed > 0;
+        parts_read(in, use, password, &w.files[i], d);
     }
     collect_keys(&w);
     collect_leaves(&w);
-    check(&w);
+    if (d->errors == before)    /* else what is missing may be in the file that failed */
+        check(&w);
     if (d->errors == before)
         for (size_t i = 0; i < w.nleaves; i++)
             put_leaf(&w.leaves[i], out);

@@ -126,8 +126,9 @@ static bool is_tls13_suite(const char *word)
     if (scratch != NULL && SSL_CTX_set_ciphersuites(scratch, word)) {
         STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(scratch);
         for (int i = 0; i < sk_SSL_CIPHER_num(all) && !found; i++) {
-            const char *name = SSL_CIPHER_standard_name(sk_SSL_CIPHER_value(all, i));
-            found = name != NULL && strncmp(word, "TLS_", 4) == 0 && strcmp(name, word) == 0;
+            const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+            found = strcmp(SSL_CIPHER_get_version(c), "TLSv1.3") == 0
+                 && strcmp(SSL_CIPHER_get_name(c), word) == 0;
         }
     }
     SSL_CTX_free(scratch);
@@ -242,12 +243,35 @@ int suites_set_ciphers(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d
 
 static bool is_group(char *word)   /* OpenSSL's macro wants no const */
 {
-    SSL_CTX *scratch = SSL_CTX_new(TLS_method());
-    bool ok = scratch != NULL && SSL_CTX_set1_groups_list(scratch, word) == 1;
+    SSL_CTX *scratch;
+    bool ok;
+
+    /* OpenSSL 3.5 has marks before a name (?, *, -) that mean nothing alone. */
+    if (strchr("?*-", word[0]) != NULL)
+        return true;
+    scratch = SSL_CTX_new(TLS_method());
+    ok = scratch != NULL && SSL_CTX_set1_groups_list(scratch, word) == 1;
 
     SSL_CTX_free(scratch);
     sslerr_clear();
     return ok;
+}
+
+/* Blanks and commas between names become one colon; slashes (OpenSSL 3.5) stay. */
+static char *with_colons(const char *list)
+{
+    char *out = mem_strdup(list), *to = out;
+
+    for (const char *c = list; *c != '\0'; c++) {
+        bool divides = strchr(":, ", *c) != NULL;
+        if (divides && (to == out || to[-1] == ':'))
+            continue;
+        *to++ = divides ? ':' : *c;
+    }
+    while (to > out && to[-1] == ':')
+        to--;
+    *to = '\0';
+    return out;
 }
 
 int suites_set_groups(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
@@ -267,10 +291,7 @@ int suites_set_groups(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
     }
     if (rc != 0)
         return rc;
-    joined = mem_strdup(p->groups);
-    for (char *c = joined; *c != '\0'; c++)
-        if (*c == ',' || *c == ' ')
-            *c = ':';
+    joined = with_colons(p->groups);
     if (!SSL_CTX_set1_groups_list(ctx, joined)) {
         diag_add(d, DIAG_ERROR, p->at_groups, "separate them by colons", "not a list of groups");
         rc = -1;

@@ -77,6 +77,8 @@ Test(identity, organisation_and_unit_in_rfc_2253_order)
                                    (const unsigned char *)parts[i][1], -1, -1, 0);
     X509_set_pubkey(m.x, m.key);
     X509_gmtime_adj(X509_getm_notAfter(m.x), 100);
+    X509_gmtime_adj(X509_getm_notBefore(m.x), 0);
+    X509_sign(m.x, m.key, EVP_sha256());
     struct identity *id = identity_of(m.x);
     cr_assert_str_eq(id->subject, "CN=bob\\, \\\"b\\\",CN=old,OU=night,OU=ops,O=Acme");
     cr_assert(HAS(id, ID_O, "Acme"));
