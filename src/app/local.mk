@@ -1,1 +1,17 @@
-# sources of this layer
+AM_CPPFLAGS += -DSALLYPORT_VERSION='"$(PACKAGE_VERSION)"'
+
+noinst_LIBRARIES += libapp.a
+libapp_a_SOURCES = \
+	src/app/channel.c src/app/channel.h \
+	src/app/child.c src/app/child.h \
+	src/app/cpus.c src/app/cpus.h \
+	src/app/edition.c src/app/edition.h \
+	src/app/listeners.c src/app/listeners.h \
+	src/app/loader.c src/app/loader.h src/app/loader_job.c \
+	src/app/logsink.c src/app/logsink.h \
+	src/app/master.c src/app/master.h \
+	src/app/pool.c src/app/pool.h \
+	src/app/privs.c src/app/privs.h \
+	src/app/reload.c src/app/reload.h \
+	src/app/role.c src/app/role.h \
+	src/app/spawn.c src/app/spawn.h

@@ -1,0 +1,198 @@
+#include "app/listeners.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/sock.h"
+
+/* One address: what was asked for, what it became, a socket for each worker. */
+struct point {
+    unsigned refs;              /* sets that share it */
+    struct addr wanted, bound;
+    int *fds;
+    size_t nfds;                /* 1 for a Unix socket */
+    dev_t dev;                  /* of the Unix socket's file, to know it again */
+    ino_t ino;
+};
+
+struct listen_set {
+    struct point **points;      /* in the order of conf->listeners */
+    bool *is_new;
+    size_t n;
+    int **fds;                  /* per worker, one for each point */
+    size_t nworkers;
+};
+
+static bool is_unix(const struct addr *a)
+{
+    return a->u.sa.sa_family == AF_UNIX;
+}
+
+/* A new instance may have replaced our socket file with its own: that one stays. */
+static void unlink_if_ours(const struct point *p)
+{
+    const char *path = p->bound.u.un.sun_path;
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && st.st_dev == p->dev && st.st_ino == p->ino)
+        (void)unlink(path);
+}
+
+static void point_unref(struct point *p)
+{
+    if (p == NULL || --p->refs > 0)
+        return;
+    if (p->nfds > 0 && is_unix(&p->wanted))
+        unlink_if_ours(p);
+    for (size_t i = 0; i < p->nfds; i++)
+        close(p->fds[i]);
+    free(p->fds);
+    free(p);
+}
+
+static int bind_one(struct point *p, struct err *e)
+{
+    /* The first bind chooses where the port is 0; the others follow it. */
+    int fd = sock_listen(p->nfds == 0 ? &p->wanted : &p->bound, SOMAXCONN, e);
+    if (fd < 0)
+        return -1;
+
+    p->fds[p->nfds++] = fd;
+    if (p->nfds > 1)
+        return 0;
+    if (sock_local_addr(fd, &p->bound) != 0)
+        return err_set(e, "cannot read back the address");
+    if (is_unix(&p->wanted)) {
+        struct stat st;
+        p->bound = p->wanted;
+        if (lstat(p->wanted.u.un.sun_path, &st) != 0)
+            return err_set(e, "cannot find the socket's file");
+        p->dev = st.st_dev;
+        p->ino = st.st_ino;
+    }
+    return 0;
+}
+
+static struct point *point_open(const struct addr *a, size_t nworkers, struct err *e)
+{
+    struct point *p = mem_zalloc(sizeof(*p));
+    size_t want = is_unix(a) ? 1 : nworkers;
+
+    p->refs = 1;
+    p->wanted = *a;
+    p->fds = mem_zalloc(want * sizeof(int));
+    while (p->nfds < want) {
+        if (bind_one(p, e) != 0) {
+            int saved = errno;
+            point_unref(p);
+            errno = saved;
+            return NULL;
+        }
+    }
+    return p;
+}
+
+static struct point *shared(const struct listen_set *running, const struct addr *a)
+{
+    for (size_t i = 0; running != NULL && i < running->n; i++) {
+        if (addr_equal(&running->points[i]->wanted, a)) {
+            running->points[i]->refs++;
+            return running->points[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *hint_for(int code)
+{
+    if (code == EADDRINUSE)
+        return "another program listens there";
+    if (code == EACCES)
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE; a Unix socket needs a "
+               "directory we may write to";
+    if (code == EADDRNOTAVAIL)
+        return "this host has no such address";
+    return NULL;
+}
+
+static void complain(struct diags *d, const struct conf_listener *l, const struct err *e, int code)
+{
+    char *section = mem_printf("listener %s", l->head.name);
+    struct diag_at where = { .at = l->head.at, .section = section };
+
+    diag_add(d, DIAG_ERROR, where, hint_for(code), "%s", e->text);
+    free(section);
+}
+
+struct listen_set *listen_set_open(const struct listen_set *running, const struct conf *c,
+                                   size_t nworkers, struct diags *d)
+{
+    struct listen_set *s = mem_zalloc(sizeof(*s));
+    bool ok = true;
+
+    s->n = c->nlisteners;
+    s->nworkers = nworkers;
+    s->points = mem_zalloc(s->n * sizeof(struct point *));
+    s->is_new = mem_zalloc(s->n * sizeof(bool));
+    s->fds = mem_zalloc(nworkers * sizeof(int *));
+    for (size_t w = 0; w < nworkers; w++)
+        s->fds[w] = mem_zalloc(s->n * sizeof(int));
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct conf_listener *l = c->listeners[i];
+        struct err e = ERR_INIT;
+        struct point *p = shared(running, &l->addr);
+        s->is_new[i] = p == NULL;
+        if (p == NULL)
+            p = point_open(&l->addr, nworkers, &e);
+        s->points[i] = p;
+        if (p == NULL) {
+            complain(d, l, &e, errno);
+            ok = false;
+            continue;
+        }
+        for (size_t w = 0; w < nworkers; w++)
+            s->fds[w][i] = p->fds[p->nfds == 1 ? 0 : w];
+    }
+    if (ok)
+        return s;
+    listen_set_free(s);
+    return NULL;
+}
+
+void listen_set_free(struct listen_set *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        point_unref(s->points[i]);
+    for (size_t w = 0; w < s->nworkers; w++)
+        free(s->fds[w]);
+    free(s->fds);
+    free(s->points);
+    free(s->is_new);
+    free(s);
+}
+
+const int *listen_set_fds(const struct listen_set *s, size_t worker)
+{
+    return s->fds[worker];
+}
+
+size_t listen_set_count(const struct listen_set *s)
+{
+    return s->n;
+}
+
+const struct addr *listen_set_addr(const struct listen_set *s, size_t i)
+{
+    return &s->points[i]->bound;
+}
+
+bool listen_set_is_new(const struct listen_set *s, size_t i)
+{
+    return s->is_new[i];
+}

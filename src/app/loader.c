@@ -1,0 +1,243 @@
+#include "app/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/file.h"
+#include "conf/source.h"
+#include "proxy/snapshot.h"
+#include "tls/load.h"
+
+#define MEMORY_PREFIX "memory:"
+
+/* A file or password that was asked for; each is read once, and complained of
+   once, however many keys name it (fd:N could not be read a second time). */
+struct read_once {
+    char *name;
+    bool password, ok;
+    struct file file;
+};
+
+struct loading {
+    const struct load_plan *plan;
+    struct diags *d;
+    struct bundle *bundle;
+    struct read_once **v;
+    size_t n;
+};
+
+static struct read_once *remember(struct loading *l, const char *name, bool password)
+{
+    struct read_once *r = mem_zalloc(sizeof(*r));
+
+    r->name = mem_strdup(name);
+    r->password = password;
+    l->v = mem_grow(l->v, l->n + 1, sizeof(struct read_once *));
+    l->v[l->n++] = r;
+    return r;
+}
+
+static struct read_once *recall(const struct loading *l, const char *name, bool password)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i]->password == password && strcmp(l->v[i]->name, name) == 0)
+            return l->v[i];
+    return NULL;
+}
+
+static const struct mem_file *in_memory(const struct load_plan *p, const char *path)
+{
+    for (size_t i = 0; i < p->nfiles; i++)
+        if (strcmp(p->files[i].path, path) == 0)
+            return &p->files[i];
+    return NULL;
+}
+
+/* The bytes behind a path; false when there are none (the finding was added). */
+static bool input(struct loading *l, const char *path, struct diag_at where, struct tls_input *out)
+{
+    *out = (struct tls_input){ .path = path, .where = where };
+    if (strncmp(path, MEMORY_PREFIX, strlen(MEMORY_PREFIX)) == 0) {
+        const struct mem_file *m = in_memory(l->plan, path);
+        if (m == NULL) {
+            diag_add(l->d, DIAG_ERROR, where, NULL, "there is no such file in memory");
+            return false;
+        }
+        out->data = m->data;
+        out->len = m->len;
+        return true;
+    }
+
+    struct read_once *r = recall(l, path, false);
+    if (r == NULL) {
+        r = remember(l, path, false);
+        r->ok = file_read(path, where, &r->file, l->d) == 0;
+    }
+    out->data = r->file.data;
+    out->len = r->file.len;
+    return r->ok;
+}
+
+/* The password of a store: NULL and true when none is configured. */
+static bool password(struct loading *l, const struct conf_store *st, const char **out)
+{
+    bool own = st->key_password_file != NULL;
+    const char *spec = own ? st->key_password_file : st->password_file;
+
+    *out = NULL;
+    if (spec == NULL)
+        return true;
+
+    struct read_once *r = recall(l, spec, true);
+    if (r == NULL) {
+        enum conf_key key = own ? KEY_STORE_KEY_PASSWORD_FILE : KEY_STORE_PASSWORD_FILE;
+        r = remember(l, spec, true);
+        r->ok = file_password(spec, conf_at(&st->head, key, spec), &r->file, l->d) == 0;
+    }
+    *out = (const char *)r->file.data;
+    return r->ok;
+}
+
+/* All files of a list; false when any is missing (the others were looked at too). */
+static bool inputs(struct loading *l, const struct conf_head *head, enum conf_key key,
+                   const struct conf_strs *paths, struct tls_input **out)
+{
+    bool ok = true;
+
+    *out = mem_zalloc(paths->n * sizeof(struct tls_input));
+    for (size_t i = 0; i < paths->n; i++)
+        ok &= input(l, paths->v[i], conf_at(head, key, paths->v[i]), &(*out)[i]);
+    return ok;
+}
+
+static void put_keymat(struct bundle *b, const char *store, size_t n, const struct keymat *k)
+{
+    bundle_put(b, k->key.p, k->key.len, "store/%s/%zu/key", store, n);
+    for (size_t i = 0; i < k->nchain; i++)
+        bundle_put(b, k->chain[i].p, k->chain[i].len, "store/%s/%zu/cert.%zu", store, n, i);
+}
+
+static void add_store(struct loading *l, const struct conf_store *st)
+{
+    struct tls_input *certs, *keys;
+    const char *pass;
+    bool ok = inputs(l, &st->head, KEY_STORE_CERT, &st->cert, &certs);
+
+    ok &= inputs(l, &st->head, KEY_STORE_KEY, &st->key, &keys);
+    ok &= password(l, st, &pass);
+    if (ok) {
+        struct keymats k = { 0 };
+        if (load_store(certs, st->cert.n, keys, st->key.n, pass, &k, l->d) == 0)
+            for (size_t i = 0; i < k.n; i++)
+                put_keymat(l->bundle, st->head.name, i, &k.v[i]);
+        keymats_free(&k);
+    }
+    free(certs);
+    free(keys);
+}
+
+static void add_trust(struct loading *l, const struct conf_trust *t)
+{
+    struct tls_input *files;
+    size_t n = 0;
+
+    if (inputs(l, &t->head, KEY_TRUST_CA, &t->ca, &files)) {
+        for (size_t i = 0; i < t->ca.n; i++) {
+            struct ders s = { 0 };
+            if (load_trust(&files[i], &s, l->d) == 0)
+                for (size_t k = 0; k < s.n; k++)
+                    bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
+            ders_free(&s);
+        }
+    }
+    free(files);
+}
+
+static void gather_settings(const struct load_plan *plan, struct settings *s, struct diags *d)
+{
+    if (plan->config_path != NULL)
+        source_read(plan->config_path, s, d);
+    for (size_t i = 0; plan->overrides != NULL && i < plan->overrides->n; i++) {
+        const struct setting *o = &plan->overrides->v[i];
+        settings_add(s, o->section, o->name, o->key, o->value, (struct origin){ o->file, o->line });
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_known(const struct diags *d, const struct diag *g)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const struct diag *o = &d->v[i];
+        if (o->level == g->level && o->line == g->line && same_text(o->file, g->file)
+            && same_text(o->section, g->section) && same_text(o->key, g->key)
+            && same_text(o->value, g->value) && same_text(o->message, g->message))
+            return true;
+    }
+    return false;
+}
+
+/* The proof reads the settings again, so it finds again what the reading found. */
+static void prove(const struct bundle *b, struct diags *d)
+{
+    struct diags more = { 0 };
+
+    snapshot_unref(snapshot_build(b, &more));
+    for (size_t i = 0; i < more.n; i++) {
+        const struct diag *g = &more.v[i];
+        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
+        if (!is_known(d, g))
+            diag_add(d, g->level, where, g->hint, "%s", g->message);
+    }
+    diags_free(&more);
+}
+
+static void add_files(struct loading *l, const struct conf *c)
+{
+    for (size_t i = 0; i < c->nstores; i++)
+        add_store(l, c->stores[i]);
+    for (size_t i = 0; i < c->ntrusts; i++)
+        add_trust(l, c->trusts[i]);
+    for (size_t i = 0; i < l->n; i++) {
+        file_free(&l->v[i]->file);
+        free(l->v[i]->name);
+        free(l->v[i]);
+    }
+    free(l->v);
+}
+
+struct bundle *loader_build(const struct load_plan *plan, struct diags *d)
+{
+    struct loading l = { .plan = plan, .d = d };
+    struct settings s = { 0 };
+    struct conf *c = NULL;
+
+    gather_settings(plan, &s, d);
+    /* Of a file that gave nothing at all there is nothing more to say. */
+    if (s.n > 0 || d->errors == 0)
+        c = conf_build(&s, d);
+    if (c != NULL && d->errors == 0) {
+        uint8_t *packed;
+        size_t len;
+
+        l.bundle = bundle_new();
+        settings_pack(&s, &packed, &len);
+        bundle_put(l.bundle, packed, len, "settings");
+        free(packed);
+        add_files(&l, c);
+        if (d->errors == 0)
+            prove(l.bundle, d);
+    }
+    conf_free(c);
+    settings_free(&s);
+    if (d->errors > 0) {
+        bundle_free(l.bundle);
+        return NULL;
+    }
+    return l.bundle;
+}

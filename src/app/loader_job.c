@@ -1,0 +1,239 @@
+/*
+ * The loader as a process: a fork that builds the bundle and sends two memory
+ * files back, the findings and the sealed bundle.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/channel.h"
+#include "app/child.h"
+#include "app/loader.h"
+#include "app/privs.h"
+#include "base/mem.h"
+
+#define LOADER_TIMEOUT_MS 60000u
+#define FINDINGS_MAX (16u * 1024 * 1024)
+
+struct loader_job {
+    pid_t pid;                  /* 0: reaped */
+    int wait_status;            /* then */
+    struct channel *ch;
+    struct loop_timer *timer;
+    loader_done_fn *done;
+    void *arg;
+};
+
+/* --- the child's side --- */
+
+static int findings_file(const struct diags *d)
+{
+    char *bytes;
+    size_t len, done = 0;
+    int fd = memfd_create("findings", MFD_CLOEXEC);
+
+    diags_pack(d, &bytes, &len);
+    while (fd >= 0 && done < len) {
+        ssize_t n = write(fd, bytes + done, len - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    free(bytes);
+    return fd;
+}
+
+static void unexpected_message(void *arg, struct channel_msg *m)
+{
+    (void)arg;
+    (void)m;
+}
+
+static void nobody_there(void *arg)
+{
+    (void)arg;
+}
+
+static int send_outcome(int fd, int bundle_fd, const struct diags *d)
+{
+    struct err e;
+    struct loop *l = loop_new(&e);
+    if (l == NULL)
+        return -1;
+
+    struct channel *ch = channel_new(l, fd, unexpected_message, nobody_there, NULL);
+    int fds[2] = { findings_file(d), bundle_fd };
+    struct channel_msg m = {
+        .kind = CHANNEL_LOADED, .fds = fds, .nfds = bundle_fd >= 0 ? 2 : 1
+    };
+    /* The first message of a fresh channel always has room. */
+    int rc = ch != NULL && fds[0] >= 0 ? channel_send(ch, &m) : -1;
+
+    if (fds[0] >= 0)
+        close(fds[0]);
+    channel_free(ch);
+    loop_free(l);
+    return rc;
+}
+
+static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t master)
+{
+    struct diags d = { 0 };
+    struct err e;
+    int bundle_fd = -1;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        exit(1);
+    prctl(PR_SET_NAME, "sallyport-load");
+    privs_harden();
+
+    struct bundle *b = loader_build(plan, &d);
+    if (b != NULL) {
+        bundle_fd = bundle_seal(b, &e);
+        if (bundle_fd < 0)
+            diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
+    }
+    bundle_free(b);
+
+    int rc = send_outcome(fd, bundle_fd, &d);
+    diags_free(&d);
+    exit(rc == 0 ? 0 : 1);
+}
+
+/* --- the master's side --- */
+
+static void job_free(struct loader_job *j)
+{
+    channel_free(j->ch);
+    loop_timer_free(j->timer);
+    free(j);
+}
+
+static void finish(struct loader_job *j, int bundle_fd, struct diags *d)
+{
+    loader_done_fn *done = j->done;
+    void *arg = j->arg;
+
+    job_free(j);
+    done(arg, bundle_fd, d);
+    diags_free(d);
+}
+
+static void fail(struct loader_job *j, const char *text)
+{
+    struct diags d = { 0 };
+
+    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", text);
+    finish(j, -1, &d);
+}
+
+static bool read_findings(int fd, struct diags *out)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > (off_t)FINDINGS_MAX)
+        return false;
+
+    size_t len = (size_t)st.st_size;
+    char *bytes = mem_zalloc(len);
+    bool ok = pread(fd, bytes, len, 0) == (ssize_t)len && diags_unpack(bytes, len, out);
+    free(bytes);
+    return ok;
+}
+
+static void on_outcome(void *arg, struct channel_msg *m)
+{
+    struct loader_job *j = arg;
+    struct diags d = { 0 };
+    int bundle_fd = -1;
+
+    if (m->kind != CHANNEL_LOADED || m->nfds < 1 || m->nfds > 2 || !read_findings(m->fds[0], &d)) {
+        diags_free(&d);
+        fail(j, "the loader's answer makes no sense");
+        return;
+    }
+    if (m->nfds == 2 && d.errors == 0) {
+        bundle_fd = m->fds[1];
+        m->fds[1] = -1;
+    } else if (d.errors == 0) {
+        diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the loader gave no reason");
+    }
+    finish(j, bundle_fd, &d);
+}
+
+/* It ended without an answer: how, is in its exit status. */
+static void on_end(void *arg)
+{
+    struct loader_job *j = arg;
+    char how[CHILD_TEXT_MAX], text[CHILD_TEXT_MAX + 64];
+
+    if (j->pid != 0 && waitpid(j->pid, &j->wait_status, 0) != j->pid)
+        j->wait_status = 0;
+    snprintf(text, sizeof(text), "the loader process %s", child_ending(j->wait_status, how));
+    fail(j, text);
+}
+
+static void on_timeout(void *arg)
+{
+    struct loader_job *j = arg;
+
+    if (j->pid != 0)
+        kill(j->pid, SIGKILL);
+    fail(j, "loading took longer than 60 s: is a file on a dead mount, or a FIFO without a writer?");
+}
+
+struct loader_job *loader_start(struct loop *l, const struct load_plan *plan, loader_done_fn *done,
+                                void *arg, struct err *e)
+{
+    pid_t master = getpid();
+    int fds[2];
+
+    if (channel_pair(fds, e) != 0)
+        return NULL;
+    pid_t pid = child_fork(l, &(struct child_keep){ &fds[1], 1, true }, e);
+    if (pid == 0)
+        load_and_exit(plan, fds[1], master);
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        return NULL;
+    }
+
+    struct loader_job *j = mem_zalloc(sizeof(*j));
+    *j = (struct loader_job){ .pid = pid, .done = done, .arg = arg };
+    j->ch = channel_new(l, fds[0], on_outcome, on_end, j);
+    j->timer = loop_timer_new(l, on_timeout, j);
+    if (j->ch == NULL || j->timer == NULL || loop_timer_set(j->timer, LOADER_TIMEOUT_MS) != 0) {
+        err_setx(e, "memory is out");
+        loader_cancel(j);
+        return NULL;
+    }
+    return j;
+}
+
+bool loader_reaped(struct loader_job *j, pid_t pid, int wait_status)
+{
+    if (j == NULL || j->pid != pid)
+        return false;
+    j->pid = 0;
+    j->wait_status = wait_status;
+    return true;
+}
+
+void loader_cancel(struct loader_job *j)
+{
+    if (j == NULL)
+        return;
+    if (j->pid != 0) {
+        kill(j->pid, SIGKILL);
+        (void)waitpid(j->pid, NULL, 0);
+    }
+    job_free(j);
+}

@@ -1,0 +1,312 @@
+#include "app/master.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/cpus.h"
+#include "app/edition.h"
+#include "app/logsink.h"
+#include "app/pool.h"
+#include "app/privs.h"
+#include "app/reload.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD };
+#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
+
+enum phase { STARTING, RUNNING, DRAINING, ENDED };
+
+struct master {
+    struct loop *loop;
+    struct loop_signal *signals[NSIGNALS];
+    const struct master_hooks *hooks;
+    struct reload *reload;
+    struct pool *pool;          /* NULL until the first configuration is loaded */
+    enum phase phase;
+    uint64_t started_us;
+    int code;
+};
+
+static const struct conf_proxy *settings(const struct master *m)
+{
+    return &reload_current(m->reload)->conf->proxy;
+}
+
+/* --- log --- */
+
+static int open_log(const struct conf_proxy *p, struct err *e)
+{
+    return logsink_open(p->log, (enum log_format)p->log_format, (enum log_level)p->log_level, e);
+}
+
+static void reopen_log(struct master *m)
+{
+    struct err e = ERR_INIT;
+
+    if (open_log(settings(m), &e) != 0)
+        log_error("%s; the old one stays in use", e.text);
+    else
+        pool_log(m->pool);
+}
+
+static void log_started(const struct master *m)
+{
+    struct logline l;
+
+    logline_begin(&l, LOG_LEVEL_INFO, "sallyport " SALLYPORT_VERSION " started");
+    logline_u64(&l, "pid", (uint64_t)getpid());
+    logline_u64(&l, "workers", pool_is_foreground(m->pool) ? 0 : pool_size(m->pool));
+    logline_u64(&l, "generation", reload_current(m->reload)->generation);
+    logline_end(&l);
+}
+
+/* What all workers together have done: one line, zeros left out. */
+static void log_totals(const struct master *m, const char *message, uint64_t cut)
+{
+    struct counters sum;
+    struct logline l;
+
+    if (m->pool == NULL)
+        return;
+    pool_counters(m->pool, &sum);
+    logline_begin(&l, LOG_LEVEL_INFO, message);
+    logline_u64(&l, "uptime_s", (clock_mono_us() - m->started_us) / 1000000u);
+    logline_u64(&l, "cut", cut);
+    for (size_t i = 0; i < COUNTER_COUNT; i++)
+        if (sum.value[i] != 0 && i != COUNTER_OPEN)
+            logline_u64(&l, counter_name((enum counter)i), sum.value[i]);
+    for (size_t i = 0; i < REASON_COUNT; i++)
+        if (sum.reason[i] != 0)
+            logline_u64(&l, reason_name((enum reason)i), sum.reason[i]);
+    logline_end(&l);
+}
+
+/* --- ends --- */
+
+static void stop(struct master *m, int code)
+{
+    m->phase = ENDED;
+    m->code = code;
+    loop_stop(m->loop);
+}
+
+static void end_at_once(struct master *m)
+{
+    uint64_t cut = 0;
+
+    reload_stop(m->reload);
+    if (m->pool != NULL)
+        cut = pool_kill(m->pool);
+    if (m->phase != STARTING)
+        log_totals(m, "sallyport stopped at once", cut);
+    stop(m, cut > 0 ? 1 : 0);
+}
+
+static void drain(struct master *m)
+{
+    uint64_t timeout_ms = settings(m)->drain_timeout_ms;
+    char text[DURATION_TEXT_MAX];
+    struct counters sum;
+
+    m->phase = DRAINING;
+    duration_text(timeout_ms, text);
+    pool_counters(m->pool, &sum);
+    log_info("draining: %llu connections have %s to end",
+             (unsigned long long)sum.value[COUNTER_OPEN], text);
+    reload_stop(m->reload);
+    /* Before the workers close theirs: each is then the last to hold its sockets, and
+       can take what waits and close with nothing coming in between. */
+    edition_unbind(reload_current(m->reload));
+    pool_drain(m->pool, timeout_ms);
+}
+
+static void on_drained(void *arg, uint64_t cut)
+{
+    struct master *m = arg;
+
+    if (cut > 0)
+        log_warn("drain_timeout is over: %llu connections were cut", (unsigned long long)cut);
+    log_totals(m, "sallyport stopped", cut);
+    stop(m, cut > 0 ? 1 : 0);
+}
+
+/* --- the start, and reloads --- */
+
+static void on_settled(void *arg, const char *why)
+{
+    struct master *m = arg;
+
+    reload_settled(m->reload, why);
+}
+
+static struct pool *make_pool(struct master *m, const struct conf *c, struct privs privs,
+                              struct err *e)
+{
+    uint32_t workers = c->proxy.workers;
+    struct pool_spec spec = {
+        .loop = m->loop,
+        .n = workers == CONF_WORKERS_AUTO ? cpus_auto() : workers == 0 ? 1 : workers,
+        .foreground = workers == 0,
+        .privs = privs,
+        .events = { .settled = on_settled, .ended = on_drained, .arg = m },
+    };
+
+    return pool_new(&spec, e);
+}
+
+static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
+{
+    struct master *m = arg;
+    struct err e = ERR_INIT;
+
+    struct privs privs = privs_plan(&c->proxy, d);
+    if (d->errors > 0)
+        return NULL;
+    if (open_log(&c->proxy, &e) != 0) {
+        diag_add(d, DIAG_ERROR, conf_at(&c->proxy.head, KEY_PROXY_LOG, c->proxy.log), NULL, "%s",
+                 e.text);
+        privs_free(&privs);
+        return NULL;
+    }
+    m->pool = make_pool(m, c, privs, &e);
+    if (m->pool == NULL)
+        diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
+    return m->pool;
+}
+
+static void first_outcome(struct master *m, bool ok, const struct diags *d)
+{
+    if (!ok) {
+        diags_print(d, stderr);
+        stop(m, 1);
+        return;
+    }
+    diags_log(d);
+    m->phase = RUNNING;
+    edition_log_listeners(reload_current(m->reload));
+    log_started(m);
+    if (m->hooks != NULL && m->hooks->started != NULL)
+        m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets);
+}
+
+static void on_outcome(void *arg, bool ok, const struct diags *d)
+{
+    struct master *m = arg;
+
+    if (m->phase == STARTING) {
+        first_outcome(m, ok, d);
+        return;
+    }
+    const struct edition *ed = reload_current(m->reload);
+    diags_log(d);
+    if (!ok) {
+        log_error("reload failed: generation %llu stays in force",
+                  (unsigned long long)ed->generation);
+        return;
+    }
+    reopen_log(m); /* it may be another one now */
+    edition_log_listeners(ed);
+
+    struct logline l;
+    logline_begin(&l, LOG_LEVEL_INFO, "reload done");
+    logline_u64(&l, "generation", ed->generation);
+    logline_end(&l);
+}
+
+/* --- signals --- */
+
+static void reap(struct master *m)
+{
+    int status;
+    pid_t pid;
+
+    /* As process 1 of a container we inherit strangers too; they need no more. */
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (!reload_reaped(m->reload, pid, status) && m->pool != NULL)
+            (void)pool_reaped(m->pool, pid, status);
+}
+
+static void on_signal(void *arg, int signo)
+{
+    struct master *m = arg;
+
+    if (m->phase == ENDED)
+        return;
+    switch (signo) {
+    case SIGCHLD:
+        reap(m);
+        break;
+    case SIGHUP:
+        if (m->hooks != NULL && m->hooks->hangup_ends)
+            end_at_once(m);
+        else if (m->phase == RUNNING)
+            reload_ask(m->reload);
+        break;
+    case SIGUSR1:
+        if (m->phase == STARTING)
+            break;
+        reopen_log(m);
+        log_info("log reopened");
+        break;
+    case SIGTERM:
+        if (m->phase == RUNNING) {
+            drain(m);
+            break;
+        }
+        end_at_once(m);
+        break;
+    default:
+        end_at_once(m);
+        break;
+    }
+}
+
+static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
+{
+    struct reload_events ev = { .first = on_first, .outcome = on_outcome, .arg = m };
+
+    m->loop = loop_new(e);
+    if (m->loop == NULL)
+        return -1;
+    for (size_t i = 0; i < NSIGNALS; i++) {
+        m->signals[i] = loop_signal_new(m->loop, signals[i], on_signal, m);
+        if (m->signals[i] == NULL)
+            return err_setx(e, "cannot take signals");
+    }
+    m->reload = reload_new(m->loop, plan, &ev, e);
+    return m->reload ? 0 : -1;
+}
+
+static void tear_down(struct master *m)
+{
+    pool_free(m->pool);
+    reload_free(m->reload);
+    for (size_t i = 0; i < NSIGNALS; i++)
+        loop_signal_free(m->signals[i]);
+    loop_free(m->loop);
+    logsink_close();
+}
+
+int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
+{
+    struct master m = { .hooks = hooks, .started_us = clock_mono_us() };
+    struct err e = ERR_INIT;
+
+    signal(SIGPIPE, SIG_IGN);
+    privs_raise_nofile();
+    privs_harden();
+    if (set_up(&m, plan, &e) == 0) {
+        reload_ask(m.reload);
+        loop_run(m.loop);
+    } else {
+        fprintf(stderr, "sallyport: %s\n", e.text);
+        m.code = 1;
+    }
+    tear_down(&m);
+    return m.code;
+}

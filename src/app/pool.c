@@ -1,0 +1,470 @@
+#include "app/pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "app/channel.h"
+#include "app/child.h"
+#include "app/spawn.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define ANSWER_MS 30000u        /* a worker that is silent for so long is stuck */
+#define DRAIN_GRACE_MS 5000u    /* beyond drain_timeout, for a worker that does not end */
+
+/* How soon a worker that died is replaced. One that had served is: at once. If it
+   lived less than a second it may be dying of every connection, so a breath is
+   taken, short enough that nobody waits for it. One that could not even start is
+   tried again at once, then ever more rarely. */
+#define QUICK_DEATH_US 1000000u
+#define BREATH_MS 50u
+#define RETRY_FIRST_MS 100u
+#define RETRY_MAX_MS 5000u
+#define END_MS 1000u            /* from the end of its channel to its own */
+
+struct slot {
+    struct pool *pool;
+    size_t index;
+    struct spawned proc;
+    struct channel *ch;         /* NULL: the worker's end is closed */
+    bool alive;                 /* was started, and is not yet gone altogether */
+    bool reaped;                /* its exit status is known */
+    int wait_status;
+    bool waiting;               /* for its answer to the offer */
+    bool served;                /* was ready once */
+    bool drained;               /* told us how many it cut */
+    const struct edition *sent; /* last; an answer to anything older is no news */
+    uint64_t started_us;
+    unsigned false_starts;      /* in a row */
+    struct loop_timer *timer;   /* to replace it, or to wait for its end */
+};
+
+struct pool {
+    struct loop *loop;
+    bool foreground, draining;
+    struct privs privs;
+    struct pool_events ev;
+    struct counters *counters;
+    struct slot *slots;
+    size_t n;
+    const struct edition *current, *offer;
+    size_t ready;               /* workers that took the offer */
+    char why[ERR_TEXT_MAX + 64];/* it fails; empty while nothing speaks against it */
+    uint64_t cut;
+    struct loop_timer *patience;
+};
+
+static void start(struct slot *s);
+static void settle_if_done(struct pool *p);
+static void gone(struct slot *s);
+
+/* --- handing out --- */
+
+static void give_up_on(struct slot *s, const char *why)
+{
+    log_error("worker %zu %s: it is replaced", s->index, why);
+    spawn_kill(&s->proc);
+}
+
+static void send_edition(struct slot *s, const struct edition *ed)
+{
+    size_t n = listen_set_count(ed->sockets);
+    int *fds = mem_zalloc((n + 1) * sizeof(int));
+    struct channel_msg m = {
+        .kind = CHANNEL_BUNDLE, .number = ed->generation, .fds = fds, .nfds = n + 1
+    };
+
+    fds[0] = ed->bundle_fd;
+    memcpy(fds + 1, listen_set_fds(ed->sockets, s->index), n * sizeof(int));
+    s->sent = ed;
+    if (s->ch == NULL || channel_send(s->ch, &m) != 0)
+        give_up_on(s, "takes no messages");
+    free(fds);
+}
+
+void pool_offer(struct pool *p, const struct edition *ed)
+{
+    p->offer = ed;
+    p->ready = 0;
+    p->why[0] = '\0';
+    loop_timer_set(p->patience, ANSWER_MS);
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        if (p->current == NULL)
+            start(s);
+        else if (s->alive)
+            send_edition(s, ed);
+        s->waiting = s->alive;
+    }
+    settle_if_done(p);
+}
+
+/* After an offer: whoever has not what is in force gets it. */
+static void level(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        if (s->alive && s->sent != p->current)
+            send_edition(s, p->current);
+    }
+}
+
+/* Without a process for the worker, this one becomes its user; not before everything
+   that needs the old one is done. */
+static int settle_in(struct pool *p, struct err *e)
+{
+    return p->foreground && p->current == NULL ? privs_drop(&p->privs, e) : 0;
+}
+
+static void settle_if_done(struct pool *p)
+{
+    const struct edition *offer = p->offer;
+
+    if (offer == NULL)
+        return;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->slots[i].waiting)
+            return;
+
+    loop_timer_clear(p->patience);
+    p->offer = NULL;
+    struct err e;
+    if (p->ready == 0 && p->why[0] == '\0')
+        snprintf(p->why, sizeof(p->why), "no worker lived to answer");
+    else if (p->why[0] == '\0' && settle_in(p, &e) != 0)
+        snprintf(p->why, sizeof(p->why), "%s", e.text);
+    bool ok = p->why[0] == '\0';
+    if (ok)
+        p->current = offer;
+    if (p->current != NULL)
+        level(p);
+    p->ev.settled(p->ev.arg, ok ? NULL : p->why);
+}
+
+static void on_patience(void *arg)
+{
+    struct pool *p = arg;
+
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        if (p->draining ? s->alive : s->waiting)
+            give_up_on(s, p->draining ? "did not end in time" : "gave no answer for 30 s");
+    }
+}
+
+/* --- what workers say --- */
+
+static void on_ready(struct slot *s, uint64_t generation)
+{
+    struct pool *p = s->pool;
+
+    s->served = true;
+    s->false_starts = 0;
+    if (!s->waiting || generation != p->offer->generation)
+        return;
+    s->waiting = false;
+    p->ready++;
+    settle_if_done(p);
+}
+
+static void on_failed(struct slot *s, uint64_t generation, const char *text)
+{
+    struct pool *p = s->pool;
+
+    if (!s->waiting || generation != p->offer->generation) {
+        /* Not the offer: it cannot take what is in force, so it cannot go on. */
+        log_error("worker %zu: %s", s->index, text);
+        give_up_on(s, "could not take the configuration in force");
+        return;
+    }
+    s->waiting = false;
+    if (p->why[0] == '\0')
+        snprintf(p->why, sizeof(p->why), "worker %zu: %s", s->index, text);
+    settle_if_done(p);
+}
+
+static void on_message(void *arg, struct channel_msg *m)
+{
+    struct slot *s = arg;
+
+    switch (m->kind) {
+    case CHANNEL_READY:
+        on_ready(s, m->number);
+        break;
+    case CHANNEL_FAILED:
+        on_failed(s, m->number, m->text);
+        break;
+    case CHANNEL_DRAINED:
+        s->drained = true;
+        s->pool->cut += m->number;
+        break;
+    case CHANNEL_BUNDLE:
+    case CHANNEL_DRAIN:
+    case CHANNEL_LOG:
+    case CHANNEL_LOADED:
+        break; /* not for us */
+    }
+}
+
+/* --- death, and what follows --- */
+
+/* The end of its channel: it is ending, or it speaks nonsense. */
+static void on_end(void *arg)
+{
+    struct slot *s = arg;
+
+    channel_free(s->ch);
+    s->ch = NULL;
+    if (!s->reaped && !s->pool->draining)
+        loop_timer_set(s->timer, END_MS);
+    gone(s);
+}
+
+static void on_timer(void *arg)
+{
+    struct slot *s = arg;
+
+    if (s->alive)
+        give_up_on(s, "closed its channel and did not end");
+    else
+        start(s);
+}
+
+static void start(struct slot *s)
+{
+    struct pool *p = s->pool;
+    struct err e = ERR_INIT;
+    const struct edition *ed = p->current ? p->current : p->offer;
+    struct spawn_spec spec = {
+        .loop = p->loop,
+        .foreground = p->foreground,
+        .privs = &p->privs,
+        .counters = &p->counters[s->index],
+        .index = s->index,
+    };
+
+    s->alive = s->reaped = s->served = s->drained = false;
+    s->started_us = clock_mono_us();
+    if (spawn_worker(&spec, &s->proc, &e) != 0) {
+        log_error("worker %zu: %s", s->index, e.text);
+        s->false_starts++;
+        loop_timer_set(s->timer, RETRY_MAX_MS);
+        return;
+    }
+    s->alive = true;
+    s->reaped = s->proc.pid == 0;
+    s->wait_status = 0;
+    s->ch = channel_new(p->loop, s->proc.fd, on_message, on_end, s);
+    if (p->current != NULL && s->proc.pid > 0)
+        log_info("worker %zu is replaced by process %ld", s->index, (long)s->proc.pid);
+    send_edition(s, ed);
+}
+
+static uint64_t respawn_delay(struct slot *s)
+{
+    uint64_t lived = clock_mono_us() - s->started_us;
+
+    if (s->served)
+        return lived < QUICK_DEATH_US ? BREATH_MS : 0;
+    if (s->false_starts++ == 0)
+        return 0;
+
+    unsigned doublings = s->false_starts - 2;
+    uint64_t ms = RETRY_FIRST_MS << (doublings < 10 ? doublings : 10);
+    return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
+static void tell_death(const struct slot *s, uint64_t lost)
+{
+    char how[CHILD_TEXT_MAX], message[CHILD_TEXT_MAX + 64];
+    struct logline l;
+
+    snprintf(message, sizeof(message), "worker %zu %s", s->index,
+             child_ending(s->wait_status, how));
+    logline_begin(&l, LOG_LEVEL_ERROR, message);
+    logline_u64(&l, "pid", (uint64_t)s->proc.pid);
+    logline_u64(&l, "connections_lost", lost);
+    logline_end(&l);
+}
+
+static bool any_alive(const struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->slots[i].alive)
+            return true;
+    return false;
+}
+
+static void end_if_done(struct pool *p)
+{
+    if (any_alive(p))
+        return;
+    loop_timer_clear(p->patience);
+    p->ev.ended(p->ev.arg, p->cut);
+}
+
+/* Gone altogether: its status is known, and its last words have been read. */
+static void gone(struct slot *s)
+{
+    struct pool *p = s->pool;
+    struct counters *c = &p->counters[s->index];
+    uint64_t lost = c->value[COUNTER_OPEN];
+
+    if (!s->alive || !s->reaped || s->ch != NULL)
+        return;
+    s->alive = false;
+    counters_clear_gauges(c);
+    if (s->wait_status != 0)
+        tell_death(s, lost);
+    if (p->draining) {
+        if (!s->drained)
+            p->cut += lost;
+        end_if_done(p);
+        return;
+    }
+    loop_timer_set(s->timer, respawn_delay(s));
+    if (s->waiting) {
+        s->waiting = false;
+        if (p->current == NULL)
+            snprintf(p->why, sizeof(p->why), "worker %zu ended while it started", s->index);
+        settle_if_done(p);
+    }
+}
+
+bool pool_reaped(struct pool *p, pid_t pid, int wait_status)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        if (s->alive && !s->reaped && s->proc.pid == pid) {
+            s->reaped = true;
+            s->wait_status = wait_status;
+            gone(s);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- for the master --- */
+
+void pool_log(struct pool *p)
+{
+    struct log_sink sink = log_get();
+    struct channel_msg m = {
+        .kind = CHANNEL_LOG,
+        .log_format = (int)sink.format,
+        .log_level = (int)sink.level,
+        .fds = &sink.fd,
+        .nfds = sink.fd >= 0 ? 1 : 0,
+    };
+
+    /* In the foreground there is one sink, and it is set. A worker that cannot be
+       told is ending. */
+    for (size_t i = 0; i < p->n && !p->foreground; i++)
+        if (p->slots[i].ch != NULL)
+            (void)channel_send(p->slots[i].ch, &m);
+}
+
+void pool_drain(struct pool *p, uint64_t timeout_ms)
+{
+    struct channel_msg m = { .kind = CHANNEL_DRAIN, .number = timeout_ms };
+
+    p->draining = true;
+    p->offer = NULL;
+    loop_timer_set(p->patience, timeout_ms + DRAIN_GRACE_MS);
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        s->waiting = false;
+        loop_timer_clear(s->timer);
+        if (s->alive && s->ch != NULL && channel_send(s->ch, &m) != 0)
+            give_up_on(s, "takes no messages");
+    }
+    end_if_done(p);
+}
+
+uint64_t pool_kill(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        if (!s->alive)
+            continue;
+        if (!s->drained)
+            p->cut += p->counters[i].value[COUNTER_OPEN];
+        spawn_kill(&s->proc);
+        if (!s->reaped)
+            while (waitpid(s->proc.pid, &s->wait_status, 0) < 0 && errno == EINTR)
+                ;
+        s->alive = false;
+    }
+    return p->cut;
+}
+
+size_t pool_size(const struct pool *p)
+{
+    return p->n;
+}
+
+bool pool_is_foreground(const struct pool *p)
+{
+    return p->foreground;
+}
+
+void pool_counters(const struct pool *p, struct counters *sum)
+{
+    counters_sum(p->counters, p->n, sum);
+}
+
+/* --- life --- */
+
+struct pool *pool_new(const struct pool_spec *spec, struct err *e)
+{
+    struct pool *p = mem_zalloc(sizeof(*p));
+
+    p->loop = spec->loop;
+    p->foreground = spec->foreground;
+    p->privs = spec->privs;
+    p->ev = spec->events;
+    p->n = spec->n;
+    p->slots = mem_zalloc(p->n * sizeof(struct slot));
+    p->patience = loop_timer_new(p->loop, on_patience, p);
+    p->counters = counters_map(p->n);
+    if (p->counters == NULL || p->patience == NULL) {
+        err_set(e, "cannot map the counters");
+        pool_free(p);
+        return NULL;
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        struct slot *s = &p->slots[i];
+        s->pool = p;
+        s->index = i;
+        s->timer = loop_timer_new(p->loop, on_timer, s);
+        if (s->timer == NULL) {
+            err_setx(e, "memory is out");
+            pool_free(p);
+            return NULL;
+        }
+    }
+    return p;
+}
+
+void pool_free(struct pool *p)
+{
+    if (p == NULL)
+        return;
+    if (p->counters != NULL)
+        pool_kill(p);
+    for (size_t i = 0; i < p->n; i++) {
+        channel_free(p->slots[i].ch);
+        loop_timer_free(p->slots[i].timer);
+    }
+    if (p->counters != NULL)
+        counters_unmap(p->counters, p->n);
+    loop_timer_free(p->patience);
+    privs_free(&p->privs);
+    free(p->slots);
+    free(p);
+}

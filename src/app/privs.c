@@ -1,0 +1,126 @@
+#include "app/privs.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+/* The leak checker stops the process and reads it through ptrace, which a process
+   that is not dumpable refuses, even to itself. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LEAK_CHECKED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LEAK_CHECKED 1
+#endif
+#endif
+#ifndef LEAK_CHECKED
+#define LEAK_CHECKED 0
+#endif
+
+#define FALLBACK_USER "nobody"
+
+static struct passwd *find_user(const struct conf_proxy *p, struct diags *d)
+{
+    struct passwd *pw = getpwnam(p->user);
+    if (pw != NULL)
+        return pw;
+
+    struct diag_at at = conf_at(&p->head, KEY_PROXY_USER, p->user);
+    bool written = p->head.set[KEY_PROXY_USER].file != NULL;
+    if (!written)
+        pw = getpwnam(FALLBACK_USER);
+    if (pw != NULL)
+        diag_add(d, DIAG_WARNING, at, "create it: useradd --system --no-create-home sallyport",
+                 "there is no such user; workers run as %s", FALLBACK_USER);
+    else
+        diag_add(d, DIAG_ERROR, at, "create it, or name another one with user = NAME",
+                 "there is no such user");
+    return pw;
+}
+
+static bool is_me(const char *user)
+{
+    const struct passwd *pw = getpwnam(user);
+
+    return pw != NULL && pw->pw_uid == geteuid();
+}
+
+struct privs privs_plan(const struct conf_proxy *p, struct diags *d)
+{
+    struct privs out = { 0 };
+
+    if (geteuid() != 0) {
+        if (p->head.set[KEY_PROXY_USER].file != NULL && !is_me(p->user))
+            diag_add(d, DIAG_WARNING, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,
+                     "only root can change to another user; the current one is kept");
+        return out;
+    }
+
+    const struct passwd *pw = find_user(p, d);
+    if (pw == NULL)
+        return out;
+    out.change = pw->pw_uid != 0;
+    out.uid = pw->pw_uid;
+    out.gid = pw->pw_gid;
+
+    /* The first call says how many there are. */
+    int n = 16;
+    out.groups = mem_grow(NULL, (size_t)n, sizeof(gid_t));
+    while (getgrouplist(pw->pw_name, pw->pw_gid, out.groups, &n) < 0)
+        out.groups = mem_grow(out.groups, (size_t)n, sizeof(gid_t));
+    out.ngroups = n;
+    return out;
+}
+
+void privs_free(struct privs *p)
+{
+    free(p->groups);
+    *p = (struct privs){ 0 };
+}
+
+int privs_drop(const struct privs *p, struct err *e)
+{
+    if (!p->change)
+        return 0;
+    if (setgroups((size_t)p->ngroups, p->groups) != 0)
+        return err_set(e, "cannot set the groups");
+    if (setresgid(p->gid, p->gid, p->gid) != 0)
+        return err_set(e, "cannot become group %u", (unsigned)p->gid);
+    if (setresuid(p->uid, p->uid, p->uid) != 0)
+        return err_set(e, "cannot become user %u", (unsigned)p->uid);
+
+    uid_t r, ef, s;
+    if (getresuid(&r, &ef, &s) != 0 || r != p->uid || ef != p->uid || s != p->uid
+        || setuid(0) == 0 || seteuid(0) == 0)
+        return err_setx(e, "became user %u, but root can be regained", (unsigned)p->uid);
+
+    /* Changing the user made the process undumpable, or the sanitizers' wish void. */
+    privs_harden();
+    return 0;
+}
+
+void privs_harden(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    /* Each is a bolt on a door that should be shut anyway: nothing to do if one fails. */
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, LEAK_CHECKED, 0, 0, 0);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+void privs_raise_nofile(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
