@@ -316,8 +316,8 @@ static void on_ready(void *arg, unsigned ready)
 
 /* --- life --- */
 
-struct channel *channel_new(struct loop *l, int fd, channel_fn *on_msg, channel_closed_fn *on_closed,
-                            void *arg)
+struct channel *channel_new(struct loop *l, int fd, channel_fn *on_msg,
+                            channel_closed_fn *on_closed, void *arg)
 {
     struct channel *c = mem_zalloc(sizeof(*c));
 

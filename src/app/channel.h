@@ -64,8 +64,8 @@ typedef void channel_closed_fn(void *arg);
 int channel_pair(int fds[2], struct err *e);
 
 /* Owns fd, even when this fails (NULL, memory is out). */
-struct channel *channel_new(struct loop *l, int fd, channel_fn *on_msg, channel_closed_fn *on_closed,
-                            void *arg);
+struct channel *channel_new(struct loop *l, int fd, channel_fn *on_msg,
+                            channel_closed_fn *on_closed, void *arg);
 void channel_free(struct channel *c);       /* NULL is fine; what is unsent is lost */
 
 /*

@@ -2,12 +2,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/file.h"
 #include "conf/source.h"
 #include "proxy/snapshot.h"
+#include "tls/keypair.h"
 #include "tls/load.h"
 
 #define MEMORY_PREFIX "memory:"
@@ -112,6 +114,23 @@ static bool inputs(struct loading *l, const struct conf_head *head, enum conf_ke
     return ok;
 }
 
+/* Dates are judged here and nowhere later: a worker that is replaced must come up
+   with what is in force, however old that is by then. */
+static void judge_keymat(const struct conf_store *st, const struct keymat *k, struct diags *d)
+{
+    struct keypair_rules rules = {
+        .serve_expired = st->expired == EXPIRED_SERVE, .now = (int64_t)time(NULL)
+    };
+    struct err e = ERR_INIT;
+    struct keypair *pair = keypair_new(k->key.p, k->key.len, k->chain, k->nchain, &e);
+
+    if (pair == NULL)
+        diag_add(d, DIAG_ERROR, k->where, NULL, "%s: %s", k->path, e.text);
+    else
+        keypair_check(pair, &rules, k->where, k->path, d);
+    keypair_free(pair);
+}
+
 static void put_keymat(struct bundle *b, const char *store, size_t n, const struct keymat *k)
 {
     bundle_put(b, k->key.p, k->key.len, "store/%s/%zu/key", store, n);
@@ -130,8 +149,10 @@ static void add_store(struct loading *l, const struct conf_store *st)
     if (ok) {
         struct keymats k = { 0 };
         if (load_store(certs, st->cert.n, keys, st->key.n, pass, &k, l->d) == 0)
-            for (size_t i = 0; i < k.n; i++)
+            for (size_t i = 0; i < k.n; i++) {
+                judge_keymat(st, &k.v[i], l->d);
                 put_keymat(l->bundle, st->head.name, i, &k.v[i]);
+            }
         keymats_free(&k);
     }
     free(certs);

@@ -21,9 +21,15 @@
 #define LOADER_TIMEOUT_MS 60000u
 #define FINDINGS_MAX (16u * 1024 * 1024)
 
+/* Over when the process is gone and its channel read to the end: whoever acts on
+   the outcome need not reckon with a child that is still about. */
 struct loader_job {
     pid_t pid;                  /* 0: reaped */
     int wait_status;            /* then */
+    bool heard;                 /* the channel has an answer, or its end */
+    bool answered;
+    int bundle_fd;
+    struct diags findings;
     struct channel *ch;
     struct loop_timer *timer;
     loader_done_fn *done;
@@ -111,27 +117,44 @@ static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t 
 
 static void job_free(struct loader_job *j)
 {
+    if (j->bundle_fd >= 0)
+        close(j->bundle_fd);
+    diags_free(&j->findings);
     channel_free(j->ch);
     loop_timer_free(j->timer);
     free(j);
 }
 
-static void finish(struct loader_job *j, int bundle_fd, struct diags *d)
+static void add_error(struct loader_job *j, const char *text)
 {
+    diag_add(&j->findings, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", text);
+}
+
+static void finish(struct loader_job *j)
+{
+    int fd = j->findings.errors == 0 ? j->bundle_fd : -1;
+    struct diags d = j->findings;
     loader_done_fn *done = j->done;
     void *arg = j->arg;
 
+    if (fd >= 0)
+        j->bundle_fd = -1;
+    j->findings = (struct diags){ 0 };
     job_free(j);
-    done(arg, bundle_fd, d);
-    diags_free(d);
+    done(arg, fd, &d);
+    diags_free(&d);
 }
 
-static void fail(struct loader_job *j, const char *text)
+static void finish_if_over(struct loader_job *j)
 {
-    struct diags d = { 0 };
-
-    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", text);
-    finish(j, -1, &d);
+    if (j->pid != 0 || !j->heard)
+        return;
+    if (!j->answered) {
+        char how[CHILD_TEXT_MAX], text[CHILD_TEXT_MAX + 64];
+        snprintf(text, sizeof(text), "the loader process %s", child_ending(j->wait_status, how));
+        add_error(j, text);
+    }
+    finish(j);
 }
 
 static bool read_findings(int fd, struct diags *out)
@@ -148,45 +171,44 @@ static bool read_findings(int fd, struct diags *out)
     return ok;
 }
 
-static void on_outcome(void *arg, struct channel_msg *m)
+static void on_answer(void *arg, struct channel_msg *m)
 {
     struct loader_job *j = arg;
-    struct diags d = { 0 };
-    int bundle_fd = -1;
 
-    if (m->kind != CHANNEL_LOADED || m->nfds < 1 || m->nfds > 2 || !read_findings(m->fds[0], &d)) {
-        diags_free(&d);
-        fail(j, "the loader's answer makes no sense");
+    if (j->answered)
         return;
-    }
-    if (m->nfds == 2 && d.errors == 0) {
-        bundle_fd = m->fds[1];
+    j->answered = j->heard = true;
+    if (m->kind != CHANNEL_LOADED || m->nfds < 1 || m->nfds > 2
+        || !read_findings(m->fds[0], &j->findings))
+        add_error(j, "the loader's answer makes no sense");
+    else if (m->nfds == 2)
+        j->bundle_fd = m->fds[1];
+    else if (j->findings.errors == 0)
+        add_error(j, "the loader gave neither a bundle nor a reason");
+    if (j->bundle_fd >= 0)
         m->fds[1] = -1;
-    } else if (d.errors == 0) {
-        diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the loader gave no reason");
-    }
-    finish(j, bundle_fd, &d);
+    finish_if_over(j);
 }
 
-/* It ended without an answer: how, is in its exit status. */
 static void on_end(void *arg)
 {
     struct loader_job *j = arg;
-    char how[CHILD_TEXT_MAX], text[CHILD_TEXT_MAX + 64];
 
-    if (j->pid != 0 && waitpid(j->pid, &j->wait_status, 0) != j->pid)
-        j->wait_status = 0;
-    snprintf(text, sizeof(text), "the loader process %s", child_ending(j->wait_status, how));
-    fail(j, text);
+    j->heard = true;
+    finish_if_over(j);
 }
 
 static void on_timeout(void *arg)
 {
     struct loader_job *j = arg;
 
-    if (j->pid != 0)
+    if (j->pid != 0) {
         kill(j->pid, SIGKILL);
-    fail(j, "loading took longer than 60 s: is a file on a dead mount, or a FIFO without a writer?");
+        (void)waitpid(j->pid, &j->wait_status, 0);
+    }
+    add_error(j, "loading took longer than 60 s: is a file on a dead mount, "
+                 "or a FIFO that nobody writes?");
+    finish(j);
 }
 
 struct loader_job *loader_start(struct loop *l, const struct load_plan *plan, loader_done_fn *done,
@@ -207,8 +229,8 @@ struct loader_job *loader_start(struct loop *l, const struct load_plan *plan, lo
     }
 
     struct loader_job *j = mem_zalloc(sizeof(*j));
-    *j = (struct loader_job){ .pid = pid, .done = done, .arg = arg };
-    j->ch = channel_new(l, fds[0], on_outcome, on_end, j);
+    *j = (struct loader_job){ .pid = pid, .bundle_fd = -1, .done = done, .arg = arg };
+    j->ch = channel_new(l, fds[0], on_answer, on_end, j);
     j->timer = loop_timer_new(l, on_timeout, j);
     if (j->ch == NULL || j->timer == NULL || loop_timer_set(j->timer, LOADER_TIMEOUT_MS) != 0) {
         err_setx(e, "memory is out");
@@ -224,6 +246,7 @@ bool loader_reaped(struct loader_job *j, pid_t pid, int wait_status)
         return false;
     j->pid = 0;
     j->wait_status = wait_status;
+    finish_if_over(j);
     return true;
 }
 

@@ -65,6 +65,18 @@ static void log_started(const struct master *m)
     logline_end(&l);
 }
 
+/* Field names have no dashes. */
+static void put_reason(struct logline *l, enum reason r, uint64_t n)
+{
+    char key[32];
+
+    snprintf(key, sizeof(key), "%s", reason_name(r));
+    for (char *p = key; *p != '\0'; p++)
+        if (*p == '-')
+            *p = '_';
+    logline_u64(l, key, n);
+}
+
 /* What all workers together have done: one line, zeros left out. */
 static void log_totals(const struct master *m, const char *message, uint64_t cut)
 {
@@ -82,7 +94,7 @@ static void log_totals(const struct master *m, const char *message, uint64_t cut
             logline_u64(&l, counter_name((enum counter)i), sum.value[i]);
     for (size_t i = 0; i < REASON_COUNT; i++)
         if (sum.reason[i] != 0)
-            logline_u64(&l, reason_name((enum reason)i), sum.reason[i]);
+            put_reason(&l, (enum reason)i, sum.reason[i]);
     logline_end(&l);
 }
 
@@ -190,8 +202,11 @@ static void first_outcome(struct master *m, bool ok, const struct diags *d)
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
     log_started(m);
-    if (m->hooks != NULL && m->hooks->started != NULL)
-        m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets);
+    if (m->hooks != NULL && m->hooks->started != NULL
+        && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
+        end_at_once(m);
+        m->code = 1;
+    }
 }
 
 static void on_outcome(void *arg, bool ok, const struct diags *d)

@@ -15,8 +15,9 @@
 #include "app/loader.h"
 
 struct master_hooks {
-    /* Once, when all workers serve: where it listens (ports that were 0 are filled in). */
-    void (*started)(void *arg, const struct listen_set *where);
+    /* Once, when all workers serve: where it listens (ports that were 0 are filled in).
+       False: end at once, with exit code 1. */
+    bool (*started)(void *arg, const struct listen_set *where);
     void *arg;
     bool hangup_ends;           /* HUP ends it, as INT does: a terminal was closed */
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 /* The leak checker stops the process and reads it through ptrace, which a process
    that is not dumpable refuses, even to itself. */
@@ -25,56 +26,77 @@
 
 #define FALLBACK_USER "nobody"
 
-static struct passwd *find_user(const struct conf_proxy *p, struct diags *d)
+static const struct passwd *by_name_or_number(const char *user)
 {
-    struct passwd *pw = getpwnam(p->user);
-    if (pw != NULL)
-        return pw;
+    const struct passwd *pw = getpwnam(user);
+    uint64_t uid;
 
-    struct diag_at at = conf_at(&p->head, KEY_PROXY_USER, p->user);
-    bool written = p->head.set[KEY_PROXY_USER].file != NULL;
-    if (!written)
-        pw = getpwnam(FALLBACK_USER);
-    if (pw != NULL)
-        diag_add(d, DIAG_WARNING, at, "create it: useradd --system --no-create-home sallyport",
-                 "there is no such user; workers run as %s", FALLBACK_USER);
-    else
-        diag_add(d, DIAG_ERROR, at, "create it, or name another one with user = NAME",
-                 "there is no such user");
+    if (pw == NULL && str_u64((struct span){ user, strlen(user) }, UINT32_MAX - 1, &uid))
+        pw = getpwuid((uid_t)uid);
     return pw;
 }
 
-static bool is_me(const char *user)
+/* A number without an entry, as containers have it: that user and that group. */
+static bool is_bare_number(const char *user, struct privs *out)
 {
-    const struct passwd *pw = getpwnam(user);
+    uint64_t n;
 
-    return pw != NULL && pw->pw_uid == geteuid();
+    if (!str_u64((struct span){ user, strlen(user) }, UINT32_MAX - 1, &n))
+        return false;
+    *out = (struct privs){ .change = n != 0, .uid = (uid_t)n, .gid = (gid_t)n };
+    return true;
+}
+
+static void become(const struct passwd *pw, struct privs *out)
+{
+    /* The first call says how many groups there are. */
+    int n = 16;
+    gid_t *groups = mem_grow(NULL, (size_t)n, sizeof(gid_t));
+
+    while (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+        groups = mem_grow(groups, (size_t)n, sizeof(gid_t));
+    *out = (struct privs){
+        .change = pw->pw_uid != 0,
+        .uid = pw->pw_uid,
+        .gid = pw->pw_gid,
+        .groups = groups,
+        .ngroups = n,
+    };
+}
+
+static void plan_as_root(const struct conf_proxy *p, struct privs *out, struct diags *d)
+{
+    struct diag_at at = conf_at(&p->head, KEY_PROXY_USER, p->user);
+    bool written = p->head.set[KEY_PROXY_USER].file != NULL;
+    const struct passwd *pw = by_name_or_number(p->user);
+
+    if (pw == NULL && is_bare_number(p->user, out))
+        return;
+    if (pw == NULL && !written) {
+        pw = getpwnam(FALLBACK_USER);
+        if (pw != NULL)
+            diag_add(d, DIAG_WARNING, at, "create it: useradd --system --no-create-home sallyport",
+                     "there is no such user; workers run as %s", FALLBACK_USER);
+    }
+    if (pw != NULL)
+        become(pw, out);
+    else
+        diag_add(d, DIAG_ERROR, at, "create it, or name another one with user = NAME",
+                 "there is no such user");
 }
 
 struct privs privs_plan(const struct conf_proxy *p, struct diags *d)
 {
     struct privs out = { 0 };
 
-    if (geteuid() != 0) {
-        if (p->head.set[KEY_PROXY_USER].file != NULL && !is_me(p->user))
+    if (geteuid() == 0) {
+        plan_as_root(p, &out, d);
+    } else if (p->head.set[KEY_PROXY_USER].file != NULL) {
+        const struct passwd *pw = by_name_or_number(p->user);
+        if (pw == NULL || pw->pw_uid != geteuid())
             diag_add(d, DIAG_WARNING, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,
                      "only root can change to another user; the current one is kept");
-        return out;
     }
-
-    const struct passwd *pw = find_user(p, d);
-    if (pw == NULL)
-        return out;
-    out.change = pw->pw_uid != 0;
-    out.uid = pw->pw_uid;
-    out.gid = pw->pw_gid;
-
-    /* The first call says how many there are. */
-    int n = 16;
-    out.groups = mem_grow(NULL, (size_t)n, sizeof(gid_t));
-    while (getgrouplist(pw->pw_name, pw->pw_gid, out.groups, &n) < 0)
-        out.groups = mem_grow(out.groups, (size_t)n, sizeof(gid_t));
-    out.ngroups = n;
     return out;
 }
 
