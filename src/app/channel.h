@@ -10,7 +10,7 @@
  *   master -> worker   BUNDLE(generation, bundle, listening sockets)
  *                      DRAIN(timeout)   LOG(format, level, descriptor)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
- *   loader -> master   LOADED(findings, bundle)
+ *   loader -> master   LOADED(findings, bundle, passwords to keep)
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
 #define SALLYPORT_APP_CHANNEL_H
@@ -43,7 +43,7 @@ struct channel_msg {
     char text[ERR_TEXT_MAX];    /* FAILED */
 
     /* BUNDLE: the bundle, then the listening sockets. LOG: the log, none for syslog.
-       LOADED: the packed findings, then the bundle if there is one. */
+       LOADED: loader_job.c. */
     int *fds;
     size_t nfds;
 };

@@ -1,10 +1,14 @@
 #include "app/loader.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "conf/conf.h"
 #include "conf/file.h"
 #include "conf/source.h"
@@ -24,6 +28,7 @@ struct read_once {
 
 struct loading {
     const struct load_plan *plan;
+    struct loader_pipes *pipes; /* NULL: there is no next time */
     struct diags *d;
     struct bundle *bundle;
     struct read_once **v;
@@ -82,6 +87,25 @@ static bool input(struct loading *l, const char *path, struct diag_at where, str
     return r->ok;
 }
 
+static void keep_pipe(struct loading *l, const char *spec, const struct file *f)
+{
+    struct span digits = { spec + strlen("fd:"), strlen(spec) - strlen("fd:") };
+    struct loader_pipes *p = l->pipes;
+    uint64_t number;
+
+    if (p == NULL || p->n == LOADER_PIPES_MAX || !str_u64(digits, INT_MAX, &number)
+        || lseek((int)number, 0, SEEK_CUR) >= 0)
+        return;
+
+    int copy = memfd_create("password", MFD_CLOEXEC);
+    if (copy >= 0 && write(copy, f->data, f->len) == (ssize_t)f->len) {
+        p->number[p->n] = (int)number;
+        p->copy[p->n++] = copy;
+    } else if (copy >= 0) {
+        close(copy);
+    }
+}
+
 /* The password of a store: NULL and true when none is configured. */
 static bool password(struct loading *l, const struct conf_store *st, const char **out)
 {
@@ -97,6 +121,8 @@ static bool password(struct loading *l, const struct conf_store *st, const char 
         enum conf_key key = own ? KEY_STORE_KEY_PASSWORD_FILE : KEY_STORE_PASSWORD_FILE;
         r = remember(l, spec, true);
         r->ok = file_password(spec, conf_at(&st->head, key, spec), &r->file, l->d) == 0;
+        if (r->ok && strncmp(spec, "fd:", strlen("fd:")) == 0)
+            keep_pipe(l, spec, &r->file);
     }
     *out = (const char *)r->file.data;
     return r->ok;
@@ -232,9 +258,10 @@ static void add_files(struct loading *l, const struct conf *c)
     free(l->v);
 }
 
-struct bundle *loader_build(const struct load_plan *plan, struct diags *d)
+struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
+                                  struct diags *d)
 {
-    struct loading l = { .plan = plan, .d = d };
+    struct loading l = { .plan = plan, .pipes = pipes, .d = d };
     struct settings s = { 0 };
     struct conf *c = NULL;
 
@@ -261,4 +288,9 @@ struct bundle *loader_build(const struct load_plan *plan, struct diags *d)
         return NULL;
     }
     return l.bundle;
+}
+
+struct bundle *loader_build(const struct load_plan *plan, struct diags *d)
+{
+    return loader_build_again(plan, NULL, d);
 }

@@ -38,6 +38,19 @@ struct load_plan {
 /* NULL when d has an error. Findings of both the reading and the proof are in d. */
 struct bundle *loader_build(const struct load_plan *plan, struct diags *d);
 
+/*
+ * A password from a pipe ("fd:3") is gone once it was read, and the next load will
+ * want it again: here it is as a memory file, to take the descriptor's place.
+ */
+#define LOADER_PIPES_MAX 8
+struct loader_pipes {
+    int number[LOADER_PIPES_MAX];       /* 3 */
+    int copy[LOADER_PIPES_MAX];         /* the memory file's descriptor; the caller's */
+    size_t n;
+};
+struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
+                                  struct diags *d);
+
 /* --- in a process of its own --- */
 
 struct loader_job;

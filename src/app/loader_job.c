@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -66,23 +67,39 @@ static void nobody_there(void *arg)
     (void)arg;
 }
 
-static int send_outcome(int fd, int bundle_fd, const struct diags *d)
+struct outcome {
+    struct diags d;
+    int bundle_fd;              /* -1: none */
+    struct loader_pipes pipes;
+};
+
+static void put_fd(struct channel_msg *m, int fd)
 {
+    if (fd >= 0)
+        m->fds[m->nfds++] = fd;
+}
+
+/* LOADED: findings, the bundle (number says whether), pipes' copies (text has their numbers). */
+static int send_outcome(int fd, const struct outcome *o)
+{
+    int fds[2 + LOADER_PIPES_MAX], findings = findings_file(&o->d);
+    struct channel_msg m = { .kind = CHANNEL_LOADED, .number = o->bundle_fd >= 0, .fds = fds };
     struct err e;
+    size_t used = 0;
+
+    put_fd(&m, findings);
+    put_fd(&m, o->bundle_fd);
+    for (size_t i = 0; i < o->pipes.n; i++) {
+        put_fd(&m, o->pipes.copy[i]);
+        used += (size_t)snprintf(m.text + used, sizeof(m.text) - used, "%d ", o->pipes.number[i]);
+    }
+
     struct loop *l = loop_new(&e);
     if (l == NULL)
         return -1;
-
     struct channel *ch = channel_new(l, fd, unexpected_message, nobody_there, NULL);
-    int fds[2] = { findings_file(d), bundle_fd };
-    struct channel_msg m = {
-        .kind = CHANNEL_LOADED, .fds = fds, .nfds = bundle_fd >= 0 ? 2 : 1
-    };
     /* The first message of a fresh channel always has room. */
-    int rc = ch != NULL && fds[0] >= 0 ? channel_send(ch, &m) : -1;
-
-    if (fds[0] >= 0)
-        close(fds[0]);
+    int rc = ch != NULL && findings >= 0 ? channel_send(ch, &m) : -1;
     channel_free(ch);
     loop_free(l);
     return rc;
@@ -90,9 +107,8 @@ static int send_outcome(int fd, int bundle_fd, const struct diags *d)
 
 static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t master)
 {
-    struct diags d = { 0 };
+    struct outcome o = { .bundle_fd = -1 };
     struct err e;
-    int bundle_fd = -1;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master)
@@ -100,16 +116,16 @@ static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t 
     prctl(PR_SET_NAME, "sallyport-load");
     privs_harden();
 
-    struct bundle *b = loader_build(plan, &d);
+    struct bundle *b = loader_build_again(plan, &o.pipes, &o.d);
     if (b != NULL) {
-        bundle_fd = bundle_seal(b, &e);
-        if (bundle_fd < 0)
-            diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
+        o.bundle_fd = bundle_seal(b, &e);
+        if (o.bundle_fd < 0)
+            diag_add(&o.d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
     }
     bundle_free(b);
 
-    int rc = send_outcome(fd, bundle_fd, &d);
-    diags_free(&d);
+    int rc = send_outcome(fd, &o);
+    diags_free(&o.d);
     exit(rc == 0 ? 0 : 1);
 }
 
@@ -171,6 +187,32 @@ static bool read_findings(int fd, struct diags *out)
     return ok;
 }
 
+/* A copy takes the place of the pipe it came from; only of one that we were started
+   with, as those alone are not close-on-exec. */
+static void replace_pipe(int number, int copy)
+{
+    int flags = fcntl(number, F_GETFD);
+
+    if (number > STDERR_FILENO && flags >= 0 && !(flags & FD_CLOEXEC))
+        (void)dup2(copy, number);
+}
+
+static bool take_answer(struct loader_job *j, struct channel_msg *m)
+{
+    size_t pipes = m->number ? 2 : 1;
+    char *at = m->text;
+
+    if (m->kind != CHANNEL_LOADED || m->nfds < pipes || !read_findings(m->fds[0], &j->findings))
+        return false;
+    for (size_t i = pipes; i < m->nfds; i++)
+        replace_pipe((int)strtol(at, &at, 10), m->fds[i]);
+    if (m->number) {
+        j->bundle_fd = m->fds[1];
+        m->fds[1] = -1;
+    }
+    return j->bundle_fd >= 0 || j->findings.errors > 0;
+}
+
 static void on_answer(void *arg, struct channel_msg *m)
 {
     struct loader_job *j = arg;
@@ -178,15 +220,8 @@ static void on_answer(void *arg, struct channel_msg *m)
     if (j->answered)
         return;
     j->answered = j->heard = true;
-    if (m->kind != CHANNEL_LOADED || m->nfds < 1 || m->nfds > 2
-        || !read_findings(m->fds[0], &j->findings))
+    if (!take_answer(j, m))
         add_error(j, "the loader's answer makes no sense");
-    else if (m->nfds == 2)
-        j->bundle_fd = m->fds[1];
-    else if (j->findings.errors == 0)
-        add_error(j, "the loader gave neither a bundle nor a reason");
-    if (j->bundle_fd >= 0)
-        m->fds[1] = -1;
     finish_if_over(j);
 }
 
