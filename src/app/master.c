@@ -124,12 +124,15 @@ static void drain(struct master *m)
     uint64_t timeout_ms = settings(m)->drain_timeout_ms;
     char text[DURATION_TEXT_MAX];
     struct counters sum;
+    struct logline l;
 
     m->phase = DRAINING;
     duration_text(timeout_ms, text);
     pool_counters(m->pool, &sum);
-    log_info("draining: %llu connections have %s to end",
-             (unsigned long long)sum.value[COUNTER_OPEN], text);
+    logline_begin(&l, LOG_LEVEL_INFO, "draining");
+    logline_u64(&l, "connections", sum.value[COUNTER_OPEN]);
+    logline_str(&l, "drain_timeout", text);
+    logline_end(&l);
     reload_stop(m->reload);
     /* Before the workers close theirs: each is then the last to hold its sockets, and
        can take what waits and close with nothing coming in between. */
@@ -142,7 +145,7 @@ static void on_drained(void *arg, uint64_t cut)
     struct master *m = arg;
 
     if (cut > 0)
-        log_warn("drain_timeout is over: %llu connections were cut", (unsigned long long)cut);
+        log_warn("drain_timeout is over: connections were cut");
     log_totals(m, "sallyport stopped", cut);
     stop(m, cut > 0 ? 1 : 0);
 }

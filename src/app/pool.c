@@ -16,10 +16,7 @@
 #define ANSWER_MS 30000u        /* a worker that is silent for so long is stuck */
 #define DRAIN_GRACE_MS 5000u    /* beyond drain_timeout, for a worker that does not end */
 
-/* How soon a worker that died is replaced. One that had served is: at once. If it
-   lived less than a second it may be dying of every connection, so a breath is
-   taken, short enough that nobody waits for it. One that could not even start is
-   tried again at once, then ever more rarely. */
+/* pool_respawn_ms() */
 #define QUICK_DEATH_US 1000000u
 #define BREATH_MS 50u
 #define RETRY_FIRST_MS 100u
@@ -59,6 +56,7 @@ struct pool {
 };
 
 static void start(struct slot *s);
+static void start_later(struct slot *s);
 static void settle_if_done(struct pool *p);
 static void gone(struct slot *s);
 
@@ -251,8 +249,7 @@ static void start(struct slot *s)
     s->started_us = clock_mono_us();
     if (spawn_worker(&spec, &s->proc, &e) != 0) {
         log_error("worker %zu: %s", s->index, e.text);
-        s->false_starts++;
-        loop_timer_set(s->timer, RETRY_MAX_MS);
+        start_later(s);
         return;
     }
     s->alive = true;
@@ -264,18 +261,25 @@ static void start(struct slot *s)
     send_edition(s, ed);
 }
 
-static uint64_t respawn_delay(struct slot *s)
+uint64_t pool_respawn_ms(bool served, uint64_t lived_us, unsigned false_starts)
 {
-    uint64_t lived = clock_mono_us() - s->started_us;
-
-    if (s->served)
-        return lived < QUICK_DEATH_US ? BREATH_MS : 0;
-    if (s->false_starts++ == 0)
+    if (served)
+        return lived_us < QUICK_DEATH_US ? BREATH_MS : 0;
+    if (false_starts <= 1)
         return 0;
 
-    unsigned doublings = s->false_starts - 2;
-    uint64_t ms = RETRY_FIRST_MS << (doublings < 10 ? doublings : 10);
+    unsigned doublings = false_starts - 2 < 10 ? false_starts - 2 : 10;
+    uint64_t ms = RETRY_FIRST_MS << doublings;
     return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
+}
+
+static void start_later(struct slot *s)
+{
+    uint64_t lived_us = clock_mono_us() - s->started_us;
+
+    if (!s->served)
+        s->false_starts++;
+    loop_timer_set(s->timer, pool_respawn_ms(s->served, lived_us, s->false_starts));
 }
 
 static void tell_death(const struct slot *s, uint64_t lost)
@@ -326,7 +330,7 @@ static void gone(struct slot *s)
         end_if_done(p);
         return;
     }
-    loop_timer_set(s->timer, respawn_delay(s));
+    start_later(s);
     if (s->waiting) {
         s->waiting = false;
         if (p->current == NULL)

@@ -57,6 +57,14 @@ uint64_t pool_kill(struct pool *p);
 /* A child ended: true when it was a worker. */
 bool pool_reaped(struct pool *p, pid_t pid, int wait_status);
 
+/*
+ * How long after a worker's death its replacement starts. One that had served: at
+ * once, but for a breath when it lived less than a second and may be dying of every
+ * connection. One that never came to serve, for the n-th time in a row: at once,
+ * then ever more rarely.
+ */
+uint64_t pool_respawn_ms(bool served, uint64_t lived_us, unsigned false_starts);
+
 size_t pool_size(const struct pool *p);
 bool pool_is_foreground(const struct pool *p);
 void pool_counters(const struct pool *p, struct counters *sum);
