@@ -122,7 +122,7 @@ int privs_drop(const struct privs *p, struct err *e)
         || setuid(0) == 0 || seteuid(0) == 0)
         return err_setx(e, "became user %u, but root can be regained", (unsigned)p->uid);
 
-    /* Changing the user made the process undumpable, or the sanitizers' wish void. */
+    /* Changing the user has set the dumpable flag anew. */
     privs_harden();
     return 0;
 }
@@ -130,10 +130,11 @@ int privs_drop(const struct privs *p, struct err *e)
 void privs_harden(void)
 {
     const struct rlimit none = { 0, 0 };
+    bool dumpable = LEAK_CHECKED || getenv(PRIVS_ENV_DUMPABLE) != NULL;
 
     /* Each is a bolt on a door that should be shut anyway: nothing to do if one fails. */
     (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, LEAK_CHECKED, 0, 0, 0);
+    (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 

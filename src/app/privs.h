@@ -35,8 +35,12 @@ void privs_free(struct privs *p);
 /* Become that user, and prove that there is no way back. 0, or -1 and e. */
 int privs_drop(const struct privs *p, struct err *e);
 
-/* For every process: no core file, not to be traced by others, no set-user-id
-   program can raise it again. */
+/*
+ * For every process: no core file, not to be traced or looked into by others of its
+ * user, no set-user-id program can raise it again. A debugger, or a test that counts
+ * descriptors in /proc, needs the second: this variable, set to anything, leaves it out.
+ */
+#define PRIVS_ENV_DUMPABLE "SALLYPORT_DUMPABLE"
 void privs_harden(void);
 
 /* As many descriptors as the hard limit allows. */
