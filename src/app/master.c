@@ -124,15 +124,13 @@ static void drain(struct master *m)
     uint64_t timeout_ms = settings(m)->drain_timeout_ms;
     char text[DURATION_TEXT_MAX];
     struct counters sum;
-    struct logline l;
 
     m->phase = DRAINING;
     duration_text(timeout_ms, text);
     pool_counters(m->pool, &sum);
-    logline_begin(&l, LOG_LEVEL_INFO, "draining");
-    logline_u64(&l, "connections", sum.value[COUNTER_OPEN]);
-    logline_str(&l, "drain_timeout", text);
-    logline_end(&l);
+    uint64_t open = sum.value[COUNTER_OPEN];
+    log_info("draining: %llu connection%s %s to end", (unsigned long long)open,
+             open == 1 ? " has" : "s have", text);
     reload_stop(m->reload);
     /* Before the workers close theirs: each is then the last to hold its sockets, and
        can take what waits and close with nothing coming in between. */

@@ -168,7 +168,8 @@ Test(loader, a_file_is_read_once_however_often_it_is_named)
     pid_t writer = fork();
     if (writer == 0) { /* a second reader would find no writer, and wait for ever */
         int fd = open(path, O_WRONLY);
-        _exit(fd < 0 || write(fd, FIXTURE_CERT FIXTURE_KEY, sizeof(FIXTURE_CERT FIXTURE_KEY) - 1) < 0);
+        static const char text[] = FIXTURE_CERT FIXTURE_KEY;
+        _exit(fd < 0 || write(fd, text, sizeof(text) - 1) < 0);
     }
     store("s", path, NULL);
     store("t", path, NULL);
