@@ -1,8 +1,18 @@
+# The verbs but for main() are a library, so that the unit tests can link them.
 noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
-	src/cmd/check.c \
+	src/cmd/check.c src/cmd/cmd.h \
 	src/cmd/dump.c \
 	src/cmd/environment.c src/cmd/environment.h \
 	src/cmd/given.c src/cmd/given.h \
 	src/cmd/help.c \
-	src/cmd/options.c src/cmd/options.h
+	src/cmd/options.c src/cmd/options.h \
+	src/cmd/serve.c \
+	src/cmd/tunnel.c \
+	src/cmd/tunnel_certs.c src/cmd/tunnel_certs.h \
+	src/cmd/tunnel_names.c src/cmd/tunnel_names.h
+
+bin_PROGRAMS = sallyport
+sallyport_SOURCES = src/cmd/main.c
+sallyport_LDADD = libcmd.a libapp.a libproxy.a libtls.a libnet.a libconf.a libproto.a libbase.a \
+	$(LIBEVENT_LIBS) $(INIH_LIBS) $(OPENSSL_LIBS)
