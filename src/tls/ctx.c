@@ -52,14 +52,14 @@ static int set_alpn(struct tls_ctx *c, const struct tls_policy *p, struct diags 
             diag_add(d, DIAG_ERROR, p->at_alpn, NULL, "a protocol name has 1 to 255 bytes");
             return -1;
         }
-        c->alpn = mem_grow(c->alpn, len + n + 1, 1);
-        c->alpn[len] = (unsigned char)n;
-        memcpy(c->alpn + len + 1, p->alpn[i], n);
+        c->accepts.alpn = mem_grow(c->accepts.alpn, len + n + 1, 1);
+        c->accepts.alpn[len] = (unsigned char)n;
+        memcpy(c->accepts.alpn + len + 1, p->alpn[i], n);
         len += n + 1;
     }
-    c->alpn_len = (unsigned)len;
+    c->accepts.alpn_len = (unsigned)len;
     if (p->nalpn > 0)
-        SSL_CTX_set_alpn_select_cb(c->ssl_ctx, notes_select_alpn, c);
+        SSL_CTX_set_alpn_select_cb(c->ssl_ctx, notes_select_alpn, &c->accepts);
     return 0;
 }
 
@@ -136,14 +136,14 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
     char why[128];
 
     sslerr_clear();
-    c->versions = p->versions;
+    c->accepts.versions = p->versions;
     c->client_auth = p->client_auth;
     c->offer = mem_zalloc(VERSIONS_TEXT_MAX);
     versions_text(p->versions, c->offer, VERSIONS_TEXT_MAX);
     c->ssl_ctx = SSL_CTX_new(TLS_server_method());
     if (c->ssl_ctx == NULL)
         goto internal;
-    SSL_CTX_set_client_hello_cb(c->ssl_ctx, notes_client_hello, c);
+    SSL_CTX_set_client_hello_cb(c->ssl_ctx, notes_client_hello, &c->accepts);
     set_fixed(c->ssl_ctx);
     if (set_written(c, p, certs, ncerts, d) != 0)
         goto fail;
@@ -165,7 +165,7 @@ void tls_ctx_free(struct tls_ctx *c)
     if (c == NULL)
         return;
     SSL_CTX_free(c->ssl_ctx);
-    free(c->alpn);
+    free(c->accepts.alpn);
     free(c->offer);
     free(c);
 }

@@ -11,38 +11,17 @@
 #define SALLYPORT_TLS_CTX_H
 
 #include <openssl/ssl.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/diag.h"
 #include "tls/keypair.h"
-#include "tls/trust.h"
-
-enum tls_client_auth { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_REQUIRE };
-enum tls_version { TLS_V10 = 1, TLS_V11 = 2, TLS_V12 = 4, TLS_V13 = 8 };
-
-struct tls_policy {
-    unsigned versions;          /* set of enum tls_version */
-    const char *ciphers;        /* TLS 1.2 and older, OpenSSL list; NULL: ours */
-    const char *ciphersuites;   /* TLS 1.3; NULL: ours */
-    const char *groups;         /* NULL: the library's */
-    const char *const *alpn;    /* offered, in our order; nalpn 0: no ALPN */
-    size_t nalpn;
-    enum tls_client_auth client_auth;
-    const struct trust *trust;  /* NULL exactly when client_auth is none */
-    int depth;                  /* of the client's chain */
-    bool tickets;
-    const char *context;        /* what a session belongs to: resumption never crosses it */
-    /* where each text came from, for findings */
-    struct diag_at at_versions, at_ciphers, at_ciphersuites, at_groups, at_alpn;
-};
+#include "tls/notes.h"
+#include "tls/policy.h"
 
 struct tls_ctx {
     SSL_CTX *ssl_ctx;
-    unsigned versions;
     enum tls_client_auth client_auth;
-    unsigned char *alpn;        /* wire form (RFC 7301 3.1) */
-    unsigned alpn_len;
+    struct notes_offer accepts; /* what a ClientHello is compared with */
     char *offer;                /* "TLS 1.2-1.3", for failure texts */
 };
 

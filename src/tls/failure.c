@@ -110,7 +110,8 @@ static void read_queue(struct scene *s)
 
     while ((code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0) {
         enum note note = note_kind(code, &detail);
-        bool ssl = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) != SSL_R_CALLBACK_FAILED;
+        bool ssl = ERR_GET_LIB(code) == ERR_LIB_SSL
+                && ERR_GET_REASON(code) != SSL_R_CALLBACK_FAILED;
 
         if (note != NOTE_NONE && s->note == NOTE_NONE) {
             s->note = note;
@@ -143,7 +144,7 @@ static enum tls_cause why_no_suite(const struct scene *s)
 
     for (int i = 0; i < n && i < SUITES_MAX; i++)
         for (int k = 0; k < sk_SSL_CIPHER_num(ours) && !common; k++)
-            common = SSL_CIPHER_get_id(theirs[i]) == SSL_CIPHER_get_id(sk_SSL_CIPHER_value(ours, k));
+            common = theirs[i] == sk_SSL_CIPHER_value(ours, k);
     if (!common)
         return TLS_CAUSE_NO_SUITE;
     if (SSL_get1_groups(s->ssl, NULL) > 0 && SSL_get_shared_group(s->ssl, -1) == 0)

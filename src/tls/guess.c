@@ -30,8 +30,8 @@ static const struct {
     { BYTES("HELO "), GUESS_NAMED, "SMTP" },
     { BYTES("\xca\x55\x2d\xfa"), GUESS_NAMED, "Cassandra's internode protocol" },
     { BYTES("\xff\xff\xff\x81"), GUESS_NAMED, "Pravega's segment store protocol" },
-    { BYTES("\0\0\0\x08\x04\xd2\x16\x2f"), GUESS_NAMED, "PostgreSQL (its SSLRequest comes before TLS)" },
-    { BYTES("\0\0\0\x08\x04\xd2\x16\x30"), GUESS_NAMED, "PostgreSQL (its GSSENCRequest)" },
+    { BYTES("\0\0\0\x08\x04\xd2\x16\x2f"), GUESS_NAMED, "PostgreSQL (an SSLRequest)" },
+    { BYTES("\0\0\0\x08\x04\xd2\x16\x30"), GUESS_NAMED, "PostgreSQL (a GSSENCRequest)" },
 };
 
 /* A frame head of version 3 to 5 (or the beta, 0x42): flags, stream, OPTIONS or STARTUP. */

@@ -85,7 +85,8 @@ static bool add_subject(struct identity *id, const X509_NAME *name, int nid,
 {
     for (int i = -1; (i = X509_NAME_get_index_by_NID(name, nid, i)) >= 0;) {
         unsigned char *utf8 = NULL;
-        int len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)));
+        const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+        int len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
         bool ok = len < 0 || add(id, kind, utf8, len);
         OPENSSL_free(utf8);
         if (!ok)

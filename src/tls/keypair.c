@@ -181,7 +181,7 @@ static void check_form(const struct judge *j)
 
     if (X509_get_version(x) == X509_VERSION_1)
         diag_add(j->d, DIAG_WARNING, j->where,
-                 "some clients refuse it; with openssl x509 -req, -extfile adds version 3 extensions",
+                 "some clients refuse it; -extfile of openssl x509 -req makes it version 3",
                  "%s: %s is an X.509 version 1 certificate", j->path, j->name);
     if (strcmp(cert_dialled_names(x, name), "no name") == 0)
         diag_add(j->d, DIAG_WARNING, j->where,
@@ -213,10 +213,10 @@ static void check_chain(const struct judge *j)
         X509 *x = sk_X509_value(chain, i);
         if (!cert_signed_by(below, x)) {
             diag_add(j->d, DIAG_WARNING, j->where,
-                     "the file is to hold the certificate, its issuer, the issuer's issuer, in that "
-                     "order",
-                     "%s: the chain has a gap or is out of order: %s follows, where the issuer %s is "
-                     "expected", j->path, cert_subject(x, name), cert_issuer(below, wanted));
+                     "the file is to hold the certificate, its issuer, the issuer's issuer, in "
+                     "that order",
+                     "%s: the chain has a gap or is out of order: %s follows, where the issuer %s "
+                     "is expected", j->path, cert_subject(x, name), cert_issuer(below, wanted));
             break;
         }
         below = x;
@@ -226,7 +226,8 @@ static void check_chain(const struct judge *j)
     /* Who publishes where the issuer can be had is a public CA, and works through
        intermediates; a private CA often signs with its root, which clients have. */
     if (sk_X509_num(chain) == 0 && !cert_self_signed(j->k->leaf) && names_issuer_url(j->k->leaf))
-        diag_add(j->d, DIAG_WARNING, j->where, "append the CA's intermediate certificate to the file",
+        diag_add(j->d, DIAG_WARNING, j->where,
+                 "append the CA's intermediate certificate to the file",
                  "%s: the certificate of the issuer %s is missing; clients that know only the root "
                  "refuse %s", j->path, cert_issuer(j->k->leaf, wanted), j->name);
     sslerr_clear();

@@ -114,7 +114,7 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
     if (pub != NULL)
         key_text(pub, needs);
     diag_add(w->d, DIAG_ERROR, k->from->in->where,
-             "name the key that the certificate was made for, or ask for a certificate for this key",
+             "name the key of that certificate, or ask for a certificate for this key",
              "the private key in %s (%s) does not belong to the certificate %s in %s (%s)",
              k->from->in->path, has, name, meant->in->path, pub != NULL ? needs : "unknown key");
 }

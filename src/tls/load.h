@@ -16,19 +16,7 @@
 #include <stdint.h>
 
 #include "base/diag.h"
-
-/* A file's bytes, and which key of the configuration named it. */
-struct tls_input {
-    const char *path;
-    const uint8_t *data;
-    size_t len;
-    struct diag_at where;
-};
-
-struct der {
-    uint8_t *p;
-    size_t len;
-};
+#include "tls/material.h"
 
 /* One private key with its certificate chain, leaf first. */
 struct keymat {

@@ -38,8 +38,8 @@ static void check_anchor(const struct parts *p, const struct part_cert *c, bool 
     }
     hint = mem_printf("name the certificate of %s; to trust just this one, say so in the file: "
                       "openssl x509 -trustout -in %s -out NEW", issuer, p->in->path);
-    diag_add(d, DIAG_ERROR, p->in->where, hint, "%s is not a CA: %s is a certificate that %s issued",
-             p->in->path, name, issuer);
+    diag_add(d, DIAG_ERROR, p->in->where, hint,
+             "%s is not a CA: %s is a certificate that %s issued", p->in->path, name, issuer);
     free(hint);
 }
 

@@ -11,9 +11,11 @@ libtls_a_SOURCES = \
 	src/tls/issue.c src/tls/issue.h \
 	src/tls/keypair.c src/tls/keypair.h \
 	src/tls/load.c src/tls/load.h src/tls/load_trust.c \
+	src/tls/material.h \
 	src/tls/notes.c src/tls/notes.h \
 	src/tls/parts.c src/tls/parts.h src/tls/parts_alien.c \
 	src/tls/parts_der.c src/tls/parts_key.c src/tls/parts_pem.c \
+	src/tls/policy.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \

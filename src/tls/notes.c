@@ -8,7 +8,7 @@
 
 #include "base/str.h"
 #include "tls/certinfo.h"
-#include "tls/ctx.h"
+#include "tls/policy.h"
 #include "tls/suites.h"
 
 /* Reasons of ours in ERR_LIB_USER: the kind from here up, the detail below. */
@@ -112,12 +112,12 @@ static unsigned offered(SSL *ssl, bool *listed)
 
 int notes_client_hello(SSL *ssl, int *alert, void *arg)
 {
-    const struct tls_ctx *c = arg;
+    const struct notes_offer *ours = arg;
     bool listed;
     unsigned set = offered(ssl, &listed), top = 0;
     char text[VERSIONS_TEXT_MAX + 16];
 
-    if (set & c->versions)
+    if (set & ours->versions)
         return SSL_CLIENT_HELLO_SUCCESS;
     for (unsigned bit = TLS_V10; bit <= TLS_V13; bit <<= 1)
         if (set & bit)
@@ -153,14 +153,14 @@ static void note_alpn(const unsigned char *in, unsigned inlen)
 int notes_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
                       const unsigned char *in, unsigned inlen, void *arg)
 {
-    const struct tls_ctx *c = arg;
+    const struct notes_offer *ours = arg;
 
     (void)ssl;
-    for (unsigned i = 0; i < c->alpn_len; i += 1u + c->alpn[i]) {
+    for (unsigned i = 0; i < ours->alpn_len; i += 1u + ours->alpn[i]) {
         for (unsigned k = 0; k < inlen; k += 1u + in[k]) {
-            if (in[k] == c->alpn[i] && memcmp(in + k + 1, c->alpn + i + 1, in[k]) == 0) {
-                *out = c->alpn + i + 1;
-                *outlen = c->alpn[i];
+            if (in[k] == ours->alpn[i] && memcmp(in + k + 1, ours->alpn + i + 1, in[k]) == 0) {
+                *out = ours->alpn + i + 1;
+                *outlen = ours->alpn[i];
                 return SSL_TLSEXT_ERR_OK;
             }
         }

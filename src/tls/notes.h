@@ -13,7 +13,14 @@
 #include <openssl/ssl.h>
 #include <stddef.h>
 
-/* Callbacks for a context; `arg` of the two with one is its struct tls_ctx. */
+/* What of a ClientHello is compared. */
+struct notes_offer {
+    unsigned versions;          /* set of enum tls_version */
+    unsigned char *alpn;        /* wire form (RFC 7301 3.1); NULL: no ALPN */
+    unsigned alpn_len;
+};
+
+/* Callbacks for a context; `arg` of the two with one is a struct notes_offer. */
 int notes_verify(int ok, X509_STORE_CTX *store);                        /* SSL_verify_cb */
 int notes_client_hello(SSL *ssl, int *alert, void *arg);                /* SSL_client_hello_cb_fn */
 int notes_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,

@@ -44,8 +44,9 @@ static int refuse_empty(const struct parts *p, struct diags *d)
         return refuse_alien(p, p->alien, d);
     if (p->use != PARTS_KEY_FILE && p->nkeys + p->nclosed > 0)
         diag_add(d, DIAG_ERROR, p->in->where,
-                 p->use == PARTS_CERT_FILE ? "a key goes into the setting `key`, its certificate here"
-                                           : "name the certificate of the CA; its key is not needed",
+                 p->use == PARTS_CERT_FILE
+                     ? "a key goes into the setting `key`, its certificate here"
+                     : "name the certificate of the CA; its key is not needed",
                  "%s holds a private key and no certificate", path);
     else if (p->use == PARTS_KEY_FILE && p->ncerts > 0)
         diag_add(d, DIAG_ERROR, p->in->where,

@@ -14,7 +14,7 @@
 #include <openssl/x509.h>
 
 #include "base/diag.h"
-#include "tls/load.h"
+#include "tls/material.h"
 
 enum alien {                    /* what is neither certificate nor key, but known */
     ALIEN_NONE,

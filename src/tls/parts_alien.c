@@ -38,8 +38,9 @@ static char *keystore_hint(enum parts_use use, const char *path, bool java)
     if (use == PARTS_TRUST_FILE)
         return mem_printf("convert it: openssl pkcs12 -in %s -nokeys -out %s.pem", path, path);
     if (java)
-        return mem_printf("convert it: keytool -importkeystore -srckeystore %s -destkeystore %s.p12 "
-                          "-deststoretype pkcs12 && openssl pkcs12 -in %s.p12 -noenc -out %s.pem",
+        return mem_printf("convert it: keytool -importkeystore -srckeystore %s -destkeystore "
+                          "%s.p12 -deststoretype pkcs12 && openssl pkcs12 -in %s.p12 -noenc "
+                          "-out %s.pem",
                           path, path, path, path);
     return mem_printf("convert it: openssl pkcs12 -in %s -noenc -out %s.pem", path, path);
 }
@@ -65,7 +66,8 @@ char *alien_hint(enum alien a, enum parts_use use, const char *path)
     case ALIEN_OPENSSH:
         return mem_printf("convert a copy of it in place: ssh-keygen -p -m PKCS8 -f %s", path);
     case ALIEN_UTF16:
-        return mem_printf("save it as plain text: iconv -f UTF-16 -t ASCII %s > %s.pem", path, path);
+        return mem_printf("save it as plain text: iconv -f UTF-16 -t ASCII %s > %s.pem", path,
+                          path);
     default:
         return NULL;
     }

@@ -148,7 +148,9 @@ static bool next_block(struct reader *r, BIO *b)
 
     r->begin = next_begin(r, r->len - (size_t)BIO_pending(b));
     sslerr_clear();
-    if (!PEM_read_bio(b, &name, &header, &data, &n)) {
+    /* "Secure": what it held of a key on the way is wiped. */
+    if (!PEM_read_bio_ex(b, &name, &header, &data, &n,
+                         PEM_FLAG_SECURE | PEM_FLAG_EAY_COMPATIBLE)) {
         if (r->begin < r->len)
             unreadable(r);
         return false;
@@ -157,9 +159,9 @@ static bool next_block(struct reader *r, BIO *b)
         block(r, name, header, data, n);
     else
         damaged(r, "block", "its BEGIN line is not as it should be", "make a new copy of the file");
-    OPENSSL_free(name);
-    OPENSSL_free(header);
-    OPENSSL_clear_free(data, (size_t)n);
+    OPENSSL_secure_free(name);
+    OPENSSL_secure_free(header);
+    OPENSSL_secure_clear_free(data, (size_t)n);
     return r->rc == 0;
 }
 

@@ -48,7 +48,8 @@ char *versions_text(unsigned set, char *out, size_t cap)
         while (last + 1 < NVERSIONS && (set & versions[last + 1].bit))
             last++;
         int n = snprintf(out + len, cap - len, "%s%s%s%s", len > 0 ? ", " : "TLS ",
-                         versions[i].name, last > i ? "-" : "", last > i ? versions[last].name : "");
+                         versions[i].name, last > i ? "-" : "",
+                         last > i ? versions[last].name : "");
         if (n < 0 || (size_t)n >= cap - len)
             break;
         len += (size_t)n;
@@ -368,7 +369,7 @@ int suites_check(SSL_CTX *ctx, const struct tls_policy *p, struct keypair *const
                      "no suite is left for TLS %s", versions[i].name);
         else
             diag_add(d, DIAG_ERROR, at,
-                     "name one that does (ECDHE-RSA-… for an RSA key, ECDHE-ECDSA-… for an EC key)",
+                     "name one that does (ECDHE-RSA-... for an RSA key, ECDHE-ECDSA-... for EC)",
                      "no suite for TLS %s works with the key of the certificate (%s)",
                      versions[i].name, ncerts > 0 ? keypair_type(certs[0], type) : "none");
     }

@@ -9,10 +9,12 @@
 #ifndef SALLYPORT_TLS_SUITES_H
 #define SALLYPORT_TLS_SUITES_H
 
+#include <openssl/ssl.h>
 #include <stddef.h>
 
 #include "base/diag.h"
-#include "tls/ctx.h"
+#include "tls/keypair.h"
+#include "tls/policy.h"
 
 /* Each 0, or -1 with a finding. Versions come first, suites before certificates:
    both set the security level that keys are then judged by. */

@@ -184,9 +184,9 @@ Test(issue, openssl_verify_is_content)
     write_file(dir, "ca.pem", ca_pem);
     write_file(dir, "leaf.pem", pem);
     char *cmd = mem_printf("cd %s && openssl verify -x509_strict -purpose sslserver "
-                           "-verify_hostname localhost -verify_ip 127.0.0.1 -CAfile ca.pem leaf.pem "
-                           "> out 2>&1; rc=$?; [ $rc = 0 ] || cat out >&2; rm -rf %s; exit $rc", dir,
-                           dir);
+                           "-verify_hostname localhost -verify_ip 127.0.0.1 -CAfile ca.pem "
+                           "leaf.pem > out 2>&1; rc=$?; [ $rc = 0 ] || cat out >&2; rm -rf %s; "
+                           "exit $rc", dir, dir);
     cr_assert_eq(system(cmd), 0);
     cr_assert_eq(strncmp(key, "-----BEGIN PRIVATE KEY-----\n", 28), 0);
 

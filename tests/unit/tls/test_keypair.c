@@ -105,7 +105,8 @@ Test(keypair, a_client_certificate_is_not_served)
 Test(keypair, version_1_and_no_name_are_warnings)
 {
     struct made ca = make_ca("ca", NULL);
-    struct made m = make_cert(&(struct cert_spec){ .cn = "DASK CLUSTER", .issuer = &ca, .v1 = true });
+    struct made m = make_cert(&(struct cert_spec){ .cn = "DASK CLUSTER", .issuer = &ca,
+                                                   .v1 = true });
     struct diags d = check(&m, NULL, 0, false);
 
     cr_assert_eq(d.errors, 0);
@@ -160,7 +161,7 @@ Test(keypair, a_missing_intermediate_of_a_public_ca)
 {
     struct made mid = make_ca("R3", NULL);
     struct made leaf = make_cert(&(struct cert_spec){ .cn = "x", .issuer = &mid, .san = "DNS:x",
-                                                      .aia = "caIssuers;URI:http://ca.example/r3" });
+                                                      .aia = "caIssuers;URI:http://ca.test/r3" });
     struct diags without = check(&leaf, NULL, 0, false), with = check(&leaf, &mid.x, 1, false);
 
     only(&without, DIAG_WARNING, "the certificate of the issuer CN=R3 is missing");

@@ -16,7 +16,8 @@ static void make_dir(void)
 
 static void sh(const char *commands)
 {
-    char *all = mem_printf("cd %s && { %s; } > log 2>&1 || { cat log >&2; exit 1; }", dir, commands);
+    char *all = mem_printf("cd %s && { %s; } > log 2>&1 || { cat log >&2; exit 1; }", dir,
+                           commands);
 
     cr_assert_eq(system(all), 0);
     free(all);
@@ -127,7 +128,8 @@ Test(seeds, pravega_ca)
 {
     make_dir();
     sh("openssl req -new -x509 -keyout ca-key -out ca-cert -days 365 "
-       "-subj '/C=US/ST=Washington/L=Seattle/O=Pravega/OU=CA/CN=Pravega-CA' -passout pass:changeit");
+       "-subj '/C=US/ST=Washington/L=Seattle/O=Pravega/OU=CA/CN=Pravega-CA' "
+       "-passout pass:changeit");
     trust_free(load_anchor("ca-cert"));
 
     struct tls_input c = file("ca-cert"), k = file("ca-key");

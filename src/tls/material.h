@@ -1,0 +1,25 @@
+/*
+ * material: what loading begins with and what it ends with: files as bytes, and DER.
+ */
+#ifndef SALLYPORT_TLS_MATERIAL_H
+#define SALLYPORT_TLS_MATERIAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+
+/* A file's bytes, and which key of the configuration named it. */
+struct tls_input {
+    const char *path;
+    const uint8_t *data;
+    size_t len;
+    struct diag_at where;
+};
+
+struct der {
+    uint8_t *p;
+    size_t len;
+};
+
+#endif
