@@ -43,14 +43,10 @@ void diag_add(struct diags *d, enum diag_level level, struct diag_at where, cons
     g->hint = dup_or_null(hint);
 }
 
-static const char *level_name(enum diag_level level)
-{
-    return level == DIAG_ERROR ? "error" : "warning";
-}
-
 #define SHOWN_VALUE 120 /* of a value; the line number says where the rest is */
 
-char *diag_text(const struct diag *g)
+/* `level` is "error: " or "", where the line says it already. */
+static char *line_of(const struct diag *g, const char *level)
 {
     char place[32] = "", value[SHOWN_VALUE * 4 + 1] = "";
     bool cut = g->value != NULL && strlen(g->value) > SHOWN_VALUE;
@@ -60,12 +56,17 @@ char *diag_text(const struct diag *g)
     if (g->value != NULL)
         str_escape(value, sizeof(value),
                    (struct span){ g->value, cut ? SHOWN_VALUE : strlen(g->value) });
-    return mem_printf("%s%s%s%s: %s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
-                      g->file ? ": " : "", level_name(g->level), g->section ? "[" : "",
+    return mem_printf("%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
+                      g->file ? ": " : "", level, g->section ? "[" : "",
                       g->section ? g->section : "", g->section ? "] " : "", g->key ? g->key : "",
                       g->value ? " = \"" : "", value, cut ? "..." : "", g->value ? "\"" : "",
                       g->key || g->value ? ": " : "", g->message, g->hint ? " (" : "",
                       g->hint ? g->hint : "", g->hint ? ")" : "");
+}
+
+char *diag_text(const struct diag *g)
+{
+    return line_of(g, g->level == DIAG_ERROR ? "error: " : "warning: ");
 }
 
 void diags_print(const struct diags *d, FILE *out)
@@ -125,7 +126,7 @@ void diags_print_json(const struct diags *d, FILE *out)
     for (size_t i = 0; i < d->n; i++) {
         const struct diag *g = &d->v[i];
         fputs(i ? ",\n  {" : "\n  {", out);
-        json_string(out, "level", level_name(g->level), true);
+        json_string(out, "level", g->level == DIAG_ERROR ? "error" : "warning", true);
         json_string(out, "file", g->file, false);
         fprintf(out, ", \"line\": %u", g->line);
         json_string(out, "section", g->section, false);
@@ -141,7 +142,7 @@ void diags_print_json(const struct diags *d, FILE *out)
 void diags_log(const struct diags *d)
 {
     for (size_t i = 0; i < d->n; i++) {
-        char *text = diag_text(&d->v[i]);
+        char *text = line_of(&d->v[i], "");
         log_line(d->v[i].level == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s", text);
         free(text);
     }

@@ -52,7 +52,8 @@ static void print_commands(const struct tunnel *t, const char *target)
 
     printf("  curl --cacert %s https://%s/\n", ca, target);
     if (strcmp(t->upstream, PAGE) != 0)
-        printf("  openssl s_client -connect %s -CAfile %s -verify_return_error -quiet\n", target, ca);
+        printf("  openssl s_client -connect %s -CAfile %s -verify_return_error -quiet\n",
+               target, ca);
     printf("\nWith a client certificate:\n\n"
            "  curl --cacert %s --cert %s https://%s/\n", ca, client, target);
 }

@@ -72,7 +72,7 @@ static void add_upstream(struct logline *l, const struct conf_upstream *up)
     logline_str(l, "upstream", up->builtin_page ? "builtin:page" : addr_text(&up->server, text));
 }
 
-void conn_log_end(const struct conn *c)
+void conn_log_end(struct conn *c)
 {
     enum log_level level = reason_level(c->reason);
     struct logline l;
@@ -96,6 +96,8 @@ void conn_log_end(const struct conn *c)
     logline_str(&l, "reason", reason_name(c->reason));
     if (reason_is_error(c->reason)) {
         logline_str(&l, "what", reason_text(c->reason));
+        if (c->reason == REASON_CLIENT_PROTOCOL)
+            logline_str(&l, "detail", tls_stream_failure(&c->client, false)->text);
         if (c->error != 0)
             logline_str(&l, "error", strerror(c->error));
     }

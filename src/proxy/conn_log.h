@@ -9,7 +9,7 @@
 #include "tls/failure.h"
 
 void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure *f);
-void conn_log_end(const struct conn *c);
+void conn_log_end(struct conn *c);
 
 /* Where it was accepted, with the port it really was. */
 char *conn_listener_text(const struct conn *c, char out[ADDR_TEXT_MAX]);

@@ -20,7 +20,7 @@
 
 /* Copied by page_open(). Any string may be NULL: not known, or there is none. */
 struct page_facts {
-    uint64_t connection;        /* its id in the log */
+    uint64_t connection;        /* its id in the log, shown in hex as there */
     const char *route;
     const char *listener;
     const char *client;         /* address */

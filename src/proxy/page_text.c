@@ -30,7 +30,7 @@ static void date_text(int64_t seconds, char *out, size_t cap)
 
 static size_t list_facts(const struct page_facts *f, struct numbers *n, struct fact out[FACTS_MAX])
 {
-    snprintf(n->connection, sizeof(n->connection), "%" PRIu64, f->connection);
+    snprintf(n->connection, sizeof(n->connection), "%" PRIx64, f->connection);
     if (f->not_after != 0)
         date_text(f->not_after, n->not_after, sizeof(n->not_after));
     const struct fact facts[] = {
@@ -46,7 +46,7 @@ static size_t list_facts(const struct page_facts *f, struct numbers *n, struct f
         { "client", "Client address", f->client, "unknown", false },
         { "listener", "Listener", f->listener, "unknown", false },
         { "route", "Route", f->route, "unknown", false },
-        { "connection", "Connection", n->connection, NULL, true },
+        { "connection", "Connection", n->connection, NULL, false },
     };
 
     _Static_assert(sizeof(facts) <= FACTS_MAX * sizeof(facts[0]), "FACTS_MAX is too small");

@@ -121,8 +121,8 @@ Test(diag, into_the_log)
     capture_begin(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
     diags_log(&d);
     const char *text = capture_end();
-    cr_assert_not_null(strstr(text, " error sallyport.conf:12: error: [route cql]"), "%s", text);
-    cr_assert_not_null(strstr(text, " warn  warning: [store node] expires soon\n"), "%s", text);
+    cr_assert_not_null(strstr(text, " error sallyport.conf:12: [route cql]"), "%s", text);
+    cr_assert_not_null(strstr(text, " warn  [store node] expires soon\n"), "%s", text);
     diags_free(&d);
 }
 

@@ -11,7 +11,7 @@
 #include "proxy/page_text.h"
 
 static const struct page_facts facts = {
-    .connection = 7,
+    .connection = 0x2a00000007,
     .route = "web",
     .listener = "127.0.0.1:8443",
     .client = "127.0.0.1:50000",
@@ -189,7 +189,7 @@ static const char json[] =
     "  \"client\": \"127.0.0.1:50000\",\n"
     "  \"listener\": \"127.0.0.1:8443\",\n"
     "  \"route\": \"web\",\n"
-    "  \"connection\": 7\n"
+    "  \"connection\": \"2a00000007\"\n"
     "}\n";
 
 Test(page, says_the_same_as_json)
