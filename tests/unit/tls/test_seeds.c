@@ -54,7 +54,7 @@ static struct trust *load_anchor(const char *name)
 }
 
 /* Load, judge, and let a client with the very same certificate in. */
-static void mutual(const char *cert, const char *key, const char *ca, size_t warnings)
+static void mutual(const char *cert, const char *key, const char *ca)
 {
     struct tls_input c = file(cert), k = file(key);
     struct keymats mats;
@@ -70,7 +70,11 @@ static void mutual(const char *cert, const char *key, const char *ca, size_t war
                   &d);
     diags_print(&d, stderr);
     cr_assert_eq(d.errors, 0);
-    cr_assert_eq(d.n, warnings);
+    /* `openssl x509 -req` makes version 1 up to OpenSSL 3.3, version 3 since: one warning less. */
+    bool v1 = X509_get_version(pair->leaf) == X509_VERSION_1;
+    cr_assert_eq(found(&d, DIAG_WARNING, "version 1"), v1);
+    cr_assert(found(&d, DIAG_WARNING, "has no subject alternative name"));
+    cr_assert_eq(d.n, 1u + v1);
     keymats_free(&mats);
 
     struct tls_policy p = policy();
@@ -106,7 +110,7 @@ Test(seeds, dask)
        "-subj '/C=US/ST=CA/CN=DASK CLUSTER' && "
        "openssl x509 -req -in dask-tls-req.pem -CA dask-tls-ca-cert.pem -CAkey dask-tls-ca-key.pem "
        "-CAcreateserial -out dask-tls-cert.pem");
-    mutual("dask-tls-cert.pem", "dask-tls-key.pem", "dask-tls-ca-cert.pem", 2);
+    mutual("dask-tls-cert.pem", "dask-tls-key.pem", "dask-tls-ca-cert.pem");
 }
 
 /* K8ssandra: 3078 bits, an encrypted CA key, signed for ten years as version 1. */
@@ -120,7 +124,7 @@ Test(seeds, k8ssandra_medusa)
        "openssl req -newkey rsa:3078 -nodes -keyout client.key -out client.csr -config client.conf "
        "&& openssl x509 -req -CA rootca.crt -CAkey rootca.key -passin pass:MyPassWord123! "
        "-in client.csr -out client.crt_signed -days 3650 -CAcreateserial");
-    mutual("client.crt_signed", "client.key", "rootca.crt", 2);
+    mutual("client.crt_signed", "client.key", "rootca.crt");
 }
 
 /* Pravega: who names the CA's encrypted key hears what it is. */
