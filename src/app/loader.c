@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/logsink.h"
+#include "app/privs.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "conf/conf.h"
@@ -258,6 +260,17 @@ static void add_files(struct loading *l, const struct conf *c)
     free(l->v);
 }
 
+/* What the process needs of this host beside the files: a user, and a log. */
+static void judge_process(const struct conf_proxy *p, struct diags *d)
+{
+    struct err e = ERR_INIT;
+    struct privs who = privs_plan(p, d);
+
+    privs_free(&who);
+    if (logsink_check(p->log, &e) != 0)
+        diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_LOG, p->log), NULL, "%s", e.text);
+}
+
 struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
                                   struct diags *d)
 {
@@ -277,6 +290,7 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pi
         settings_pack(&s, &packed, &len);
         bundle_put(l.bundle, packed, len, "settings");
         free(packed);
+        judge_process(&c->proxy, d);
         add_files(&l, c);
         if (d->errors == 0)
             prove(l.bundle, d);

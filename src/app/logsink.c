@@ -1,6 +1,9 @@
 #include "app/logsink.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -19,13 +22,48 @@ static void use(int fd, int own, enum log_format format, enum log_level level)
 
 /* Non-blocking matters for what is no regular file: a FIFO nobody reads must stop
    neither the start nor, later, the work. */
+#define LOG_OPEN (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
 static int open_file(const char *path, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    int fd = open(path, LOG_OPEN | O_CREAT, 0640);
 
     if (fd < 0)
-        return err_set(e, "cannot open the log %s", path);
+        return err_set(e, "cannot be opened");
     return fd;
+}
+
+static bool is_word(const char *target)
+{
+    return strchr(target, '/') == NULL;
+}
+
+/* In the directory of the path a file can be made. */
+static bool can_create(const char *path)
+{
+    char dir[PATH_MAX];
+    int n = (int)(strrchr(path, '/') - path);
+
+    if (snprintf(dir, sizeof(dir), "%.*s/", n, path) >= (int)sizeof(dir)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    return access(dir, W_OK | X_OK) == 0;
+}
+
+int logsink_check(const char *target, struct err *e)
+{
+    if (is_word(target))
+        return 0;
+
+    int fd = open(target, LOG_OPEN);
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    if (errno == ENOENT && can_create(target))
+        return 0;
+    return err_set(e, "cannot be opened");
 }
 
 int logsink_open(const char *target, enum log_format format, enum log_level level, struct err *e)

@@ -18,6 +18,9 @@
  */
 int logsink_open(const char *target, enum log_format format, enum log_level level, struct err *e);
 
+/* Whether it could be opened, without making it. 0, or -1 and e. */
+int logsink_check(const char *target, struct err *e);
+
 /* In a worker: take over an opened descriptor (owned; -1 for syslog). */
 void logsink_adopt(int fd, enum log_format format, enum log_level level);
 

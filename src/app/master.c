@@ -49,7 +49,7 @@ static void reopen_log(struct master *m)
     struct err e = ERR_INIT;
 
     if (open_log(settings(m), &e) != 0)
-        log_error("%s; the old one stays in use", e.text);
+        log_error("the log %s %s; the old one stays in use", settings(m)->log, e.text);
     else
         pool_log(m->pool);
 }
@@ -157,7 +157,8 @@ static void on_settled(void *arg, const char *why)
     reload_settled(m->reload, why);
 }
 
-static struct pool *make_pool(struct master *m, const struct conf *c, struct privs privs,
+/* Takes what is in *privs. */
+static struct pool *make_pool(struct master *m, const struct conf *c, struct privs *privs,
                               struct err *e)
 {
     uint32_t workers = c->proxy.workers;
@@ -165,10 +166,11 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .loop = m->loop,
         .n = workers == CONF_WORKERS_AUTO ? cpus_auto() : workers == 0 ? 1 : workers,
         .foreground = workers == 0,
-        .privs = privs,
+        .privs = *privs,
         .events = { .settled = on_settled, .ended = on_drained, .arg = m },
     };
 
+    *privs = (struct privs){ 0 };
     return pool_new(&spec, e);
 }
 
@@ -176,19 +178,20 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
 {
     struct master *m = arg;
     struct err e = ERR_INIT;
+    struct diags told = { 0 }; /* by the loader */
+    struct privs privs = privs_plan(&c->proxy, &told);
+    bool good = told.errors == 0;
 
-    struct privs privs = privs_plan(&c->proxy, d);
-    if (d->errors > 0)
-        return NULL;
-    if (open_log(&c->proxy, &e) != 0) {
-        diag_add(d, DIAG_ERROR, conf_at(&c->proxy.head, KEY_PROXY_LOG, c->proxy.log), NULL, "%s",
-                 e.text);
-        privs_free(&privs);
-        return NULL;
-    }
-    m->pool = make_pool(m, c, privs, &e);
+    diags_free(&told);
+    if (!good)
+        err_setx(&e, "the user %s is gone", c->proxy.user);
+    else if (open_log(&c->proxy, &e) != 0)
+        err_wrap(&e, "the log %s", c->proxy.log);
+    else
+        m->pool = make_pool(m, c, &privs, &e);
     if (m->pool == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
+    privs_free(&privs);
     return m->pool;
 }
 

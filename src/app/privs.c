@@ -89,9 +89,16 @@ struct privs privs_plan(const struct conf_proxy *p, struct diags *d)
 {
     struct privs out = { 0 };
 
-    if (geteuid() == 0) {
+    bool written = p->head.set[KEY_PROXY_USER].file != NULL;
+
+    if (geteuid() == 0 && p->workers == 0 && !written) {
+        /* One process does the master's work too: it reads keys and binds at a reload. */
+        diag_add(d, DIAG_WARNING, conf_at(&p->head, KEY_PROXY_WORKERS, "0"),
+                 "write out user = NAME; reloads then read the files as that user",
+                 "the one process serves clients as root");
+    } else if (geteuid() == 0) {
         plan_as_root(p, &out, d);
-    } else if (p->head.set[KEY_PROXY_USER].file != NULL) {
+    } else if (written) {
         const struct passwd *pw = by_name_or_number(p->user);
         if (pw == NULL || pw->pw_uid != geteuid())
             diag_add(d, DIAG_WARNING, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,

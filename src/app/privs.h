@@ -27,7 +27,9 @@ struct privs {
 /*
  * What `user` means here. An unknown user is an error if it was written out; if
  * the default is unknown, `nobody` is used, with a warning. Not root: nothing
- * changes, which is worth a warning only if another user was asked for.
+ * changes, which is worth a warning only if another user was asked for. With
+ * workers = 0 the one process is the master as well and changes only if `user` was
+ * written out; as root it warns otherwise.
  */
 struct privs privs_plan(const struct conf_proxy *p, struct diags *d);
 void privs_free(struct privs *p);
