@@ -18,7 +18,7 @@
 
 /* pool_respawn_ms() */
 #define QUICK_DEATH_US 1000000u
-#define BREATH_MS 50u
+#define BREATH_MS 20u
 #define RETRY_FIRST_MS 100u
 #define RETRY_MAX_MS 5000u
 #define END_MS 1000u            /* from the end of its channel to its own */

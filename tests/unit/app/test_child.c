@@ -133,7 +133,7 @@ Test(pool, a_worker_that_served_is_replaced_within_100_ms)
 {
     cr_expect_eq(pool_respawn_ms(true, 60000000, 0), 0);
     cr_expect_eq(pool_respawn_ms(true, 1000000, 9), 0);
-    cr_expect_leq(pool_respawn_ms(true, 0, 0), 60, "there is a fork and a build to come");
+    cr_expect_leq(pool_respawn_ms(true, 0, 0), 30, "there is a fork and a build to come");
     cr_expect_gt(pool_respawn_ms(true, 0, 0), 0, "a worker that dies of every connection spins");
 }
 
