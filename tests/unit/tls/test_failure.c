@@ -272,26 +272,26 @@ static void ends(int version, bool hello, bool eof, int sys_errno, bool timed_ou
 
 Test(failure, connect_and_close_is_a_probe)
 {
-    ends(0, false, true, 0, false, TLS_CAUSE_PROBE, SIDE_CLIENT,
+    ends(0, false, true, 0, false, TLS_CAUSE_PROBE, SIDE_NETWORK,
          "the client connected and closed without sending a byte");
 }
 
 Test(failure, silence)
 {
-    ends(0, false, false, 0, true, TLS_CAUSE_SILENT, SIDE_CLIENT,
+    ends(0, false, false, 0, true, TLS_CAUSE_SILENT, SIDE_NETWORK,
          "the client sent nothing in the time for the handshake");
 }
 
 Test(failure, an_end_in_the_middle)
 {
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-        ends(version, true, true, 0, false, TLS_CAUSE_CLOSED, SIDE_CLIENT,
+        ends(version, true, true, 0, false, TLS_CAUSE_CLOSED, SIDE_NETWORK,
              "the client closed after N bytes, once it had our certificate CN=our server");
         ends(version, true, false, ECONNRESET, false, TLS_CAUSE_RESET, SIDE_NETWORK,
              "the connection was reset after N bytes");
         ends(version, true, false, ETIMEDOUT, false, TLS_CAUSE_SYSTEM, SIDE_NETWORK,
              "the connection failed after N bytes: Connection timed out");
-        ends(version, true, false, 0, true, TLS_CAUSE_TIMEOUT, SIDE_CLIENT,
+        ends(version, true, false, 0, true, TLS_CAUSE_TIMEOUT, SIDE_NETWORK,
              "the handshake took too long: after N bytes the client did not go on");
     }
 }
@@ -314,12 +314,12 @@ Test(failure, an_end_within_the_first_message)
         meet_end(&m, true, 0, false);
         snprintf(text, sizeof(text), "the client closed after %zu byte%s, within its first message",
                  n, n == 1 ? "" : "s");
-        is(&m, TLS_CAUSE_CLOSED_HELLO, SIDE_CLIENT, text);
+        is(&m, TLS_CAUSE_CLOSED_HELLO, SIDE_NETWORK, text);
         meet_end(&t, false, 0, true);
         snprintf(text, sizeof(text),
                  "the handshake took too long: %zu byte%s came, not a whole first message", n,
                  n == 1 ? "" : "s");
-        is(&t, TLS_CAUSE_TIMEOUT_HELLO, SIDE_CLIENT, text);
+        is(&t, TLS_CAUSE_TIMEOUT_HELLO, SIDE_NETWORK, text);
         meet_free(&m);
         meet_free(&t);
         tls_ctx_free(ctx);
