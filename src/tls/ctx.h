@@ -6,6 +6,8 @@
  * preference but ChaCha20 for clients that put it first, no renegotiation, no
  * compression, no early data, one session ticket. Key exchange groups are the
  * library's, which from OpenSSL 3.5 on begin with the hybrid X25519MLKEM768.
+ * TLS 1.0 and 1.1, where written out, bring their CBC suites and security level 0
+ * with them: on any higher one they cannot sign.
  */
 #ifndef SALLYPORT_TLS_CTX_H
 #define SALLYPORT_TLS_CTX_H
@@ -18,6 +20,7 @@
 #include "tls/notes.h"
 #include "tls/policy.h"
 
+/* Outlives every SSL made from it: its callbacks read `accepts`. */
 struct tls_ctx {
     SSL_CTX *ssl_ctx;
     enum tls_client_auth client_auth;

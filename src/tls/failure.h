@@ -44,8 +44,9 @@ struct tls_ending {
 
 /*
  * Classify, and empty OpenSSL's error queue. To be called right after the failing
- * call, before any other use of the library. The SSL's ex_data is not needed:
- * the verification error is taken from SSL_get_verify_result() and the queue.
+ * call, before any other use of the library. Facts that OpenSSL does not keep (the
+ * refused certificate, what the client offered) are in the queue too, put there by
+ * the callbacks of a context of tls_ctx_new() (notes.h); the SSL is one of those.
  */
 void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out);
 

@@ -20,7 +20,5 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_seeds.c \
 	tests/unit/tls/test_trust.c
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit/tls
-# Criterion's macros end in designated initialisers, and its messages are formats.
-unit_tls_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-format-nonliteral \
-	-Wno-missing-prototypes
+unit_tls_CFLAGS = $(UNIT_CFLAGS)
 unit_tls_LDADD = libtls.a libnet.a libbase.a $(UNIT_LDADD_TAIL)

@@ -300,7 +300,7 @@ static bool alpn_is(const struct tls_ctx *ctx, const char *wire, const char *wan
     unsigned n;
 
     if (wire != NULL)
-        SSL_CTX_set_alpn_protos(c, (const unsigned char *)wire, strlen(wire));
+        SSL_CTX_set_alpn_protos(c, (const unsigned char *)wire, (unsigned)strlen(wire));
     meet(&m, ctx, c);
     meet_run(&m);
     SSL_get0_alpn_selected(m.client, &p, &n);

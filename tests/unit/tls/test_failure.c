@@ -133,7 +133,7 @@ static void fails(struct scene_base *b, struct limits l, enum tls_cause cause, c
     snprintf(list, sizeof(list), "%s", l.groups ? l.groups : "");
     cr_assert(l.groups == NULL || SSL_CTX_set1_groups_list(c, list));
     if (l.alpn != NULL)
-        SSL_CTX_set_alpn_protos(c, (const unsigned char *)l.alpn, strlen(l.alpn));
+        SSL_CTX_set_alpn_protos(c, (const unsigned char *)l.alpn, (unsigned)strlen(l.alpn));
     meet(&m, ctx, c);
     cr_assert_not(meet_run(&m));
     is(&m, cause, SIDE_CLIENT, text);
