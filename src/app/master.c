@@ -15,6 +15,7 @@
 #include "app/reload.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tls/ctx.h"
 
 static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD };
 #define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
@@ -62,6 +63,7 @@ static void log_started(const struct master *m)
     logline_u64(&l, "pid", (uint64_t)getpid());
     logline_u64(&l, "workers", pool_is_foreground(m->pool) ? 0 : pool_size(m->pool));
     logline_u64(&l, "generation", reload_current(m->reload)->generation);
+    logline_str(&l, "library", tls_library());
     logline_end(&l);
 }
 

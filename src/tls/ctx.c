@@ -169,3 +169,8 @@ void tls_ctx_free(struct tls_ctx *c)
     free(c->offer);
     free(c);
 }
+
+const char *tls_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}

@@ -36,4 +36,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
                             struct diags *d);
 void tls_ctx_free(struct tls_ctx *c);
 
+/* The library in use, as it names itself: "OpenSSL 3.0.22 …"; static. */
+const char *tls_library(void);
+
 #endif
