@@ -16,6 +16,7 @@ struct worker {
     struct snapshot *snap;      /* in force; NULL before the first */
     uint64_t generation;
     struct list listeners;
+    unsigned used_fds;          /* by what is no connection and no listener */
     unsigned max_open;
     bool paused;
     struct loop_timer *starved, *sweep, *deadline;
@@ -25,18 +26,26 @@ struct worker {
     unsigned cut;
 };
 
-/* Two descriptors a connection; what is open now is never given back. */
-static unsigned connections_allowed(void)
+/* Descriptors that are in use when a worker begins: the next free one is that many. */
+static unsigned descriptors_used(void)
+{
+    int lowest = dup(STDIN_FILENO);
+
+    if (lowest < 0)
+        return 0;
+    close(lowest);
+    return (unsigned)lowest;
+}
+
+/* Two descriptors a connection, beside those of the listeners. */
+static unsigned connections_allowed(unsigned used, size_t listeners)
 {
     struct rlimit lim;
-    int lowest = dup(STDIN_FILENO);
-    unsigned used = SPARE_FDS + (lowest >= 0 ? (unsigned)lowest : 0);
+    rlim_t taken = (rlim_t)used + SPARE_FDS + listeners;
 
-    if (lowest >= 0)
-        close(lowest);
     if (getrlimit(RLIMIT_NOFILE, &lim) != 0 || lim.rlim_cur == RLIM_INFINITY)
         return UINT32_MAX;
-    return lim.rlim_cur > used + 2 ? (unsigned)((lim.rlim_cur - used) / 2) : 1;
+    return lim.rlim_cur > taken + 2 ? (unsigned)((lim.rlim_cur - taken) / 2) : 1;
 }
 
 static bool has_room(void *arg)
@@ -134,7 +143,7 @@ struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e)
     conn_env_init(&w->env, l, mine, on_gone, w);
     /* Unique among this host's workers, and over their restarts. */
     w->env.next_id = (uint64_t)getpid() << 32 | 1;
-    w->max_open = connections_allowed();
+    w->used_fds = descriptors_used();
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
     w->deadline = loop_timer_new(l, on_deadline, w);
@@ -221,6 +230,7 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
         if (made[i] != NULL)
             list_append(&w->listeners, &made[i]->link);
     free(made);
+    w->max_open = connections_allowed(w->used_fds, nfds);
     snap->generation = ++w->generation;
     snapshot_unref(w->snap);
     w->snap = snap;
