@@ -86,34 +86,38 @@ static struct answer plain_answer(unsigned status, const char *phrase, const cha
     return a;
 }
 
-static bool wants_json(const struct http1_request *r)
+/* A browser names HTML; who names nothing in particular is a command line. */
+static struct answer facts_as_asked(const struct page *p, const struct http1_request *r)
 {
-    struct span accept;
+    struct answer a = { .status = 200, .phrase = "OK", .extra = "Vary: Accept\r\n" };
+    struct span accept = { "", 0 };
 
-    return http1_field(r, "accept", &accept) && http1_list_has(accept, "application/json")
-        && !http1_list_has(accept, "text/html");
+    (void)http1_field(r, "accept", &accept);
+    bool by_path = str_eq(r->path, "/json"), html = http1_list_has(accept, "text/html");
+
+    if (by_path)
+        a.extra = "";
+    if (by_path || (!html && http1_list_has(accept, "application/json"))) {
+        a.type = "application/json";
+        a.body = page_json(&p->facts, &a.body_len);
+    } else if (html) {
+        a.type = "text/html; charset=utf-8";
+        a.body = page_html(&p->facts, &a.body_len);
+    } else {
+        a.type = "text/plain; charset=utf-8";
+        a.body = page_plain(&p->facts, &a.body_len);
+    }
+    return a;
 }
 
 static struct answer answer_to(const struct page *p, const struct http1_request *r)
 {
-    struct answer a = { .status = 200, .phrase = "OK", .extra = "" };
-    bool json = str_eq(r->path, "/json");
-
     if (!str_eq(r->method, "GET") && !str_eq(r->method, "HEAD"))
         return plain_answer(405, "Method Not Allowed", "Allow: GET, HEAD\r\n",
                             "only GET and HEAD are answered here");
-    if (!json && !str_eq(r->path, "/"))
+    if (!str_eq(r->path, "/") && !str_eq(r->path, "/json"))
         return plain_answer(404, "Not Found", "", "there is / and /json here, and nothing else");
-    if (json || wants_json(r)) {
-        a.type = "application/json";
-        a.body = page_json(&p->facts, &a.body_len);
-    } else {
-        a.type = "text/html; charset=utf-8";
-        a.body = page_html(&p->facts, &a.body_len);
-    }
-    if (!json)
-        a.extra = "Vary: Accept\r\n";
-    return a;
+    return facts_as_asked(p, r);
 }
 
 static void http_date(char out[40])

@@ -6,7 +6,7 @@
  * proxy it is an upstream like any other, one end of a socket pair; the other end
  * is served here, on the same loop, until the peer closes.
  *
- * GET and HEAD of / (HTML; JSON where Accept prefers it) and /json; keep-alive;
+ * GET and HEAD of / (HTML or JSON where Accept names it, else text) and /json; keep-alive;
  * 30 seconds for each request to arrive and for each answer to be taken.
  */
 #ifndef SALLYPORT_PROXY_PAGE_H

@@ -94,6 +94,12 @@ static void put_json(FILE *o, const char *s)
     fputc('"', o);
 }
 
+static void put_plain(FILE *o, const char *s)
+{
+    for (; *s != '\0'; s++)
+        fprintf(o, plain((unsigned char)*s) ? "%c" : "\\x%02x", (unsigned char)*s);
+}
+
 /* Without memory there is no text. */
 static char *finish(FILE *o, char **text)
 {
@@ -150,6 +156,25 @@ char *page_html(const struct page_facts *f, size_t *len)
         fputs("</dd>\n", o);
     }
     fputs("</dl>\n</body>\n</html>\n", o);
+    return finish(o, &text);
+}
+
+char *page_plain(const struct page_facts *f, size_t *len)
+{
+    struct numbers numbers;
+    struct fact facts[FACTS_MAX];
+    size_t n = list_facts(f, &numbers, facts);
+    char *text = NULL;
+    FILE *o = open_memstream(&text, len);
+
+    if (o == NULL)
+        return NULL;
+    fputs("sallyport: what the proxy knows of this connection\n\n", o);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(o, "%-20s", facts[i].label);
+        put_plain(o, facts[i].value != NULL ? facts[i].value : facts[i].none);
+        fputc('\n', o);
+    }
     return finish(o, &text);
 }
 

@@ -160,7 +160,8 @@ static void expect_in(const char *where, const char *what)
 
 Test(page, shows_the_facts_escaped)
 {
-    char *a = said("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    char *a = said("GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*;q=0.8\r\n"
+                   "Connection: close\r\n\r\n");
 
     expect_status(a, "200 OK\r\n");
     expect_in(a, "\r\nContent-Type: text/html; charset=utf-8\r\n");
@@ -172,6 +173,17 @@ Test(page, shows_the_facts_escaped)
     cr_expect_eq(content_length(a), strlen(body_of(a)));
     cr_expect_null(strstr(a, "http://"), "no external resources");
     cr_expect_null(strstr(a, "https://"), "no external resources");
+    free(a);
+}
+
+Test(page, is_plain_text_for_a_command_line)
+{
+    char *a = said("GET / HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+
+    expect_in(a, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
+    expect_in(a, "\nCipher suite        TLS_AES_128_GCM_SHA256\n");
+    expect_in(a, "\nServer name (SNI)   a<b>&\"'\\x5c\\x0a\\xff\n");
+    cr_expect_eq(content_length(a), strlen(body_of(a)));
     free(a);
 }
 
