@@ -1,0 +1,1 @@
+"""What the flow tests are made of: certificates, origins, the program, clients."""
