@@ -96,7 +96,7 @@ int stream_want(struct stream *s, unsigned want)
     return loop_fd_want(s->io, want);
 }
 
-int stream_connect_result(struct stream *s)
+int stream_take_error(struct stream *s)
 {
     int error = 0;
     socklen_t len = sizeof(error);

@@ -49,6 +49,7 @@ struct stream {
     int sys_errno;              /* of the last STREAM_ERROR */
     bool blocked_read;          /* the last try to receive found nothing */
     bool blocked_write;         /* the last try to send found no room */
+    bool read_needs_room;       /* the last read, or handshake, can go on only after a send */
 };
 
 /* Take a connected (or connecting) non-blocking descriptor. The stream owns it,
@@ -66,13 +67,23 @@ bool stream_is_open(const struct stream *s);
 /* Set of LOOP_READ / LOOP_WRITE. 0 or -1. */
 int stream_want(struct stream *s, unsigned want);
 
-/* After a connect() in progress became writable: 0, or the errno of its failure. */
-int stream_connect_result(struct stream *s);
+/* The socket's pending error, which is taken from it: after a connect() in progress
+   became writable, or when the peer is found to be gone. 0: none. */
+int stream_take_error(struct stream *s);
 
 /* The plain socket calls, for the layer above that speaks on the descriptor itself.
    They keep blocked_* and sys_errno. *n > 0 exactly with STREAM_OK. */
 enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n);
 enum stream_io stream_send(struct stream *s, const void *p, size_t len, size_t *n);
+
+/*
+ * What to wait for, so as to read (or shake hands) again after STREAM_AGAIN. TLS may
+ * have to answer before it reads on; waiting for bytes that nobody takes would spin.
+ */
+static inline unsigned stream_read_interest(const struct stream *s)
+{
+    return s->blocked_write && s->read_needs_room ? LOOP_WRITE : LOOP_READ;
+}
 
 static inline enum stream_io stream_handshake(struct stream *s)
 {

@@ -43,15 +43,41 @@ void conn_deadline(struct conn *c, uint64_t ms)
         conn_end(c, REASON_NO_MEMORY);
 }
 
+/* All that was meant for the flow's sink is in the kernel's hands, the end included. */
+static bool complete(const struct flow *f)
+{
+    return f->state == FLOW_SHUT && !f->lost;
+}
+
 /* The side that must learn that bytes were lost gets a reset, not a clean end. */
 static void close_streams(struct conn *c, enum reason why)
 {
-    bool both = why == REASON_DRAINED || why == REASON_NO_MEMORY;
+    bool up = false, down = false;
 
-    if (both || why == REASON_UPSTREAM_RESET || why == REASON_UPSTREAM_LOST)
+    switch (why) {
+    case REASON_DRAINED:
+    case REASON_NO_MEMORY:
+        up = down = true;
+        break;
+    case REASON_UPSTREAM_RESET:
+    case REASON_UPSTREAM_LOST:
+        down = true;
+        break;
+    case REASON_CLIENT_RESET:
+    case REASON_CLIENT_LOST:
+    case REASON_CLIENT_PROTOCOL:
+        up = true;
+        break;
+    case REASON_IDLE:
+        up = c->relay.up.buf.len > 0;
+        down = c->relay.down.buf.len > 0;
+        break;
+    default:
+        break;
+    }
+    if (down && !complete(&c->relay.down))
         stream_abort(&c->client);
-    if (both || why == REASON_CLIENT_RESET || why == REASON_CLIENT_LOST
-        || why == REASON_CLIENT_PROTOCOL)
+    if (up && !complete(&c->relay.up))
         stream_abort(&c->upstream);
     stream_close(&c->client);
     stream_close(&c->upstream);
@@ -74,8 +100,8 @@ void conn_end(struct conn *c, enum reason why)
     env->count->value[COUNTER_OPEN]--;
     env->open--;
 
-    relay_drop(&c->relay, &env->pool);
     close_streams(c, lingered ? REASON_DONE : why);
+    relay_drop(&c->relay, &env->pool);
     loop_timer_free(c->timer);
     c->timer = NULL;
     loop_task_cancel(&c->again);

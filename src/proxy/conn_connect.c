@@ -110,7 +110,7 @@ void conn_connect_turn(struct conn *c)
 
     if (!stream_is_open(&c->upstream) || c->upstream.blocked_write)
         return;
-    error = stream_connect_result(&c->upstream);
+    error = stream_take_error(&c->upstream);
     if (error != 0) {
         dial_failed(c, error);
         return;

@@ -47,8 +47,7 @@ void conn_handshake_turn(struct conn *c)
         handshake_done(c);
         break;
     case STREAM_AGAIN:
-        if (stream_want(&c->client,
-                        LOOP_READ | (c->client.blocked_write ? LOOP_WRITE : 0)) != 0)
+        if (stream_want(&c->client, stream_read_interest(&c->client)) != 0)
             conn_end(c, REASON_NO_MEMORY);
         break;
     default:

@@ -80,7 +80,8 @@ void conn_relay_timeout(struct conn *c)
         conn_deadline(c, limit - idle);
         return;
     }
-    (void)stream_shut(&c->client);      /* nothing is under way: an end in order */
+    if (c->relay.up.buf.len == 0 && c->relay.down.buf.len == 0)
+        (void)stream_shut(&c->client);  /* nothing is under way: an end in order */
     conn_end(c, REASON_IDLE);
 }
 
@@ -108,22 +109,38 @@ static bool sweep_stream(const struct stream *s, bool *lifted)
     return stalled || sock_unacked(s->fd) > 0;
 }
 
+/*
+ * A peer whose socket has an error that readiness did not tell of. When it had ended
+ * its direction in order (its end was read, or EPIPE says that it is in the queue),
+ * what it sent still goes to the other side. False: the connection is over.
+ */
+static bool still_there(struct conn *c, struct stream *s, const struct flow *from)
+{
+    int error = sock_is_dead(s->fd) ? stream_take_error(s) : 0;
+
+    if (error == 0)
+        return true;
+    s->sys_errno = error;
+    if (error != EPIPE && from->state == FLOW_OPEN) {
+        c->error = error;
+        conn_end(c, lost_reason(c, s));
+        return false;
+    }
+    relay_give_up(&c->relay, s, &c->env->pool);
+    s->blocked_read = false;
+    loop_later(c->env->loop, &c->again);
+    return true;
+}
+
 void conn_sweep(struct conn_env *env)
 {
     LIST_EACH (l, next, &env->conns) {
         struct conn *c = LIST_OF(struct conn, link, l);
         bool client, upstream;
 
-        if (!needs_sweep(c))
+        if (!needs_sweep(c) || !still_there(c, &c->client, &c->relay.up)
+            || !still_there(c, &c->upstream, &c->relay.down))
             continue;
-        if (sock_is_dead(c->client.fd)) {
-            conn_end(c, REASON_CLIENT_RESET);
-            continue;
-        }
-        if (sock_is_dead(c->upstream.fd)) {
-            conn_end(c, REASON_UPSTREAM_RESET);
-            continue;
-        }
         client = sweep_stream(&c->client, &c->client_lifted);
         upstream = sweep_stream(&c->upstream, &c->upstream_lifted);
         c->watched = client || upstream;

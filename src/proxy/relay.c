@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #define SHARE (8 * BUF_SIZE)    /* bytes one flow may move in one turn */
+#define READS 64                /* and reads it may make, however small */
 
 void relay_init(struct relay *r, struct stream *client, struct stream *upstream)
 {
@@ -14,19 +15,24 @@ void relay_init(struct relay *r, struct stream *client, struct stream *upstream)
 
 enum step { STEP_ON, STEP_STOP, STEP_FAILED };
 
-/* The sink failed. After an orderly end of its own direction this flow alone is lost. */
-static enum step sink_failed(struct flow *f, struct bufpool *pool)
+static void give_up(struct flow *f, struct bufpool *pool)
 {
-    if (f->to->sys_errno != EPIPE)
-        return STEP_FAILED;
-    f->lost = true;
+    f->lost = f->buf.len > 0;
     f->state = FLOW_SHUT;
     buf_drop(&f->buf, pool);
+}
+
+/* The sink failed. If it had ended its own direction in order, this flow alone is lost. */
+static enum step sink_failed(struct flow *f, const struct flow *back, struct bufpool *pool)
+{
+    if (f->to->sys_errno != EPIPE && back->state == FLOW_OPEN)
+        return STEP_FAILED;
+    give_up(f, pool);
     return STEP_STOP;
 }
 
 /* Write what is held. STEP_ON: nothing is held any more. */
-static enum step push(struct flow *f, struct bufpool *pool)
+static enum step push(struct flow *f, const struct flow *back, struct bufpool *pool)
 {
     while (f->buf.len > 0) {
         size_t n = 0;
@@ -39,7 +45,7 @@ static enum step push(struct flow *f, struct bufpool *pool)
         case STREAM_AGAIN:
             return STEP_STOP;
         default:
-            return sink_failed(f, pool);
+            return sink_failed(f, back, pool);
         }
     }
     return STEP_ON;
@@ -58,35 +64,38 @@ static enum step shut(struct flow *f)
     }
 }
 
-/* Read once into the empty buf. STEP_ON: something is held, or the source ended. */
-static enum step pull(struct flow *f)
+/* Read what there is, as far as there is room. STEP_ON: bytes are held, or the source
+   has ended. `reads` counts down to 0. */
+static enum step pull(struct flow *f, unsigned *reads)
 {
-    size_t n = 0;
+    while (*reads > 0 && buf_room(&f->buf) > 0) {
+        size_t n = 0;
+        enum stream_io io = stream_read(f->from, buf_tail(&f->buf), buf_room(&f->buf), &n);
 
-    switch (stream_read(f->from, buf_tail(&f->buf), buf_room(&f->buf), &n)) {
-    case STREAM_OK:
-        f->buf.len += (uint32_t)n;
-        return STEP_ON;
-    case STREAM_AGAIN:
-        return STEP_STOP;
-    case STREAM_CUT:
-        f->cut = true;
+        (*reads)--;
+        if (io == STREAM_OK) {
+            f->buf.len += (uint32_t)n;
+            continue;
+        }
+        if (io == STREAM_AGAIN)
+            break;
+        if (io == STREAM_ERROR)
+            return STEP_FAILED;
+        f->cut = io == STREAM_CUT;
         f->state = FLOW_DRAINING;
         return STEP_ON;
-    case STREAM_EOF:
-        f->state = FLOW_DRAINING;
-        return STEP_ON;
-    default:
-        return STEP_FAILED;
     }
+    return f->buf.len > 0 ? STEP_ON : STEP_STOP;
 }
 
-static enum relay_status pump(struct flow *f, struct bufpool *pool, struct stream **failed)
+static enum relay_status pump(struct flow *f, const struct flow *back, struct bufpool *pool,
+                              struct stream **failed)
 {
     uint64_t stop_at = f->bytes + SHARE;
+    unsigned reads = READS;
 
     while (f->state != FLOW_SHUT) {
-        enum step s = push(f, pool);
+        enum step s = push(f, back, pool);
 
         if (s == STEP_FAILED) {
             *failed = f->to;
@@ -96,11 +105,11 @@ static enum relay_status pump(struct flow *f, struct bufpool *pool, struct strea
             s = shut(f);
         if (s == STEP_STOP)
             break;
-        if (f->bytes >= stop_at)
+        if (f->bytes >= stop_at || reads == 0)
             return RELAY_MORE;
         if (buf_open(&f->buf, pool) != 0)
             return RELAY_NO_MEMORY;
-        s = pull(f);
+        s = pull(f, &reads);
         if (s == STEP_FAILED) {
             *failed = f->from;
             return RELAY_FAILED;
@@ -118,7 +127,7 @@ static int set_interest(struct flow *out, struct flow *in)
     unsigned want = 0;
 
     if (in->state == FLOW_OPEN && in->buf.len == 0)
-        want |= LOOP_READ;
+        want |= stream_read_interest(s);
     if (s->blocked_write && (out->state != FLOW_SHUT || in->state == FLOW_OPEN))
         want |= LOOP_WRITE;
     return stream_want(s, want);
@@ -126,10 +135,10 @@ static int set_interest(struct flow *out, struct flow *in)
 
 enum relay_status relay_turn(struct relay *r, struct bufpool *pool, struct stream **failed)
 {
-    enum relay_status up = pump(&r->up, pool, failed), down = RELAY_WAIT;
+    enum relay_status up = pump(&r->up, &r->down, pool, failed), down = RELAY_WAIT;
 
     if (up == RELAY_WAIT || up == RELAY_MORE)
-        down = pump(&r->down, pool, failed);
+        down = pump(&r->down, &r->up, pool, failed);
     buf_settle(&r->up.buf, pool);
     buf_settle(&r->down.buf, pool);
 
@@ -148,4 +157,9 @@ void relay_drop(struct relay *r, struct bufpool *pool)
 {
     buf_drop(&r->up.buf, pool);
     buf_drop(&r->down.buf, pool);
+}
+
+void relay_give_up(struct relay *r, const struct stream *sink, struct bufpool *pool)
+{
+    give_up(sink == r->up.to ? &r->up : &r->down, pool);
 }

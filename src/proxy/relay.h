@@ -6,9 +6,10 @@
  * is at most one block (buf.h). When a source ends, its flow drains, then ends the
  * sink's direction; the other flow goes on. The relay is over when both are shut.
  *
- * A sink that cannot take bytes any more although it ended its own direction in
- * order (EPIPE: FIN, then a reset for what we still sent) loses the one flow; what
- * it had sent before still goes to the other side. Any other error ends the relay.
+ * A sink that cannot take bytes any more, but ended its own direction in order (its
+ * end was read, or EPIPE says that a FIN came before the reset for what we still
+ * sent), loses the one flow; what it had sent before still goes to the other side.
+ * Any other error ends the relay.
  */
 #ifndef SALLYPORT_PROXY_RELAY_H
 #define SALLYPORT_PROXY_RELAY_H
@@ -31,7 +32,7 @@ struct flow {
     uint64_t bytes;     /* taken by the sink */
     enum flow_state state;
     bool cut;           /* the source ended without close_notify */
-    bool lost;          /* the sink would not take any more */
+    bool lost;          /* bytes that the sink did not take were thrown away */
 };
 
 struct relay {
@@ -50,6 +51,9 @@ void relay_init(struct relay *r, struct stream *client, struct stream *upstream)
 
 /* Move what can be moved, within one turn's share. *failed is set with RELAY_FAILED. */
 enum relay_status relay_turn(struct relay *r, struct bufpool *pool, struct stream **failed);
+
+/* `sink` is known to be gone: give up the flow towards it. Ask for a turn afterwards. */
+void relay_give_up(struct relay *r, const struct stream *sink, struct bufpool *pool);
 
 void relay_drop(struct relay *r, struct bufpool *pool);     /* gives the blocks back */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define FIRST_BYTES 16
+#define REFILLS 4              /* of OpenSSL's 16 KiB buffer, within one call */
 
 struct tls_conn {
     struct stream *s;
@@ -16,7 +17,9 @@ struct tls_conn {
     uint64_t bytes_in;
     unsigned char first[FIRST_BYTES];
     uint8_t nfirst;
+    uint8_t refills;                /* receives left to the call that is under way */
     bool eof;                       /* the peer's FIN was read */
+    bool owes_ticket;               /* TLS 1.3: goes out with the first bytes we send */
     bool shut;                      /* our close_notify is out */
 };
 
@@ -37,6 +40,13 @@ static int bio_read(BIO *b, char *p, int cap)
     size_t n = 0;
 
     BIO_clear_retry_flags(b);
+    /* A peer that sends nothing but records without data (key updates) would keep
+       one SSL_read() busy for as long as it sends. The descriptor stays ready. */
+    if (t->refills == 0) {
+        BIO_set_retry_read(b);
+        return -1;
+    }
+    t->refills--;
     switch (stream_recv(t->s, p, (size_t)cap, &n)) {
     case STREAM_OK:
         remember(t, p, n);
@@ -113,8 +123,11 @@ static BIO *new_bio(struct tls_conn *t)
 
 static struct tls_conn *before(struct stream *s)
 {
+    struct tls_conn *t = s->upper;
+
     ERR_clear_error();
-    return s->upper;
+    t->refills = REFILLS;
+    return t;
 }
 
 static void record_failure(struct tls_conn *t, bool timed_out)
@@ -139,14 +152,17 @@ static void record_failure(struct tls_conn *t, bool timed_out)
 
 static enum stream_io after(struct tls_conn *t, int rc)
 {
-    switch (SSL_get_error(t->ssl, rc)) {
+    int error = SSL_get_error(t->ssl, rc);
+
+    t->s->read_needs_room = error == SSL_ERROR_WANT_WRITE;
+    switch (error) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
         return STREAM_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return STREAM_EOF;
     case SSL_ERROR_SYSCALL:
-        if (t->eof && t->s->sys_errno == 0) {
+        if (t->eof) {
             ERR_clear_error();
             return STREAM_CUT;
         }
