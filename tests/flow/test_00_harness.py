@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from harness import client, logs
+from harness import client, logs, procfs
 from harness.gate import render
 from harness.origin import reset
+from harness.waiting import until
 
 
 @pytest.fixture
@@ -100,6 +101,21 @@ def test_a_client_that_vanishes_has_sent_so_many_bytes(certs):
         c.close()
         assert len(conn.recv(65536)) == k
         conn.close()
+    listening.close()
+
+
+def test_unread_bytes_are_seen():
+    listening = socket.create_server(("127.0.0.1", 0))
+    with socket.create_connection(listening.getsockname()) as c:
+        conn, _ = listening.accept()
+        ends = listening.getsockname(), c.getsockname()
+        assert procfs.unread(*ends) == 0
+        c.sendall(b"12345")
+        until("they arrive", lambda: procfs.unread(*ends) == 5)
+        assert conn.recv(3) == b"123"
+        assert procfs.unread(*ends) == 2
+        conn.close()
+    assert procfs.unread(listening.getsockname(), ("127.0.0.1", 1)) is None
     listening.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from harness import client
 from harness.origin import Origin, receive
 
-SIZE = 200000
+SIZE = 60000
 
 
 def tiny(sock):

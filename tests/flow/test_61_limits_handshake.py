@@ -35,7 +35,8 @@ def seconds_until_closed(sock, drip=b""):
 HELLO = b"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03" + b"x" * 200     # begins like one
 
 
-@pytest.mark.parametrize("drip, cause", [(b"", "silent"), (HELLO, "timeout-in-hello")])
+@pytest.mark.parametrize("drip, cause", [(b"", "silent"), (HELLO, "timeout-in-hello")],
+                         ids=["silent", "dripping"])
 def test_slow_handshakes_are_ended(proxy, certs, drip, cause):
     with client.dial(proxy.address) as sock:
         took = seconds_until_closed(sock, drip)

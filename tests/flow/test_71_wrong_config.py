@@ -1,6 +1,7 @@
 """Every rule of the file broken once: one error with file, line, key, value, reason and hint."""
 
 import json
+import os
 import re
 
 import pytest
@@ -32,7 +33,7 @@ LINES = {
     "switch of nonsense": ("proxy", "access_log = maybe", r"off, on"),
     "log level of nonsense": ("proxy", "log_level = loud", r"error, warn, info, debug"),
     "log file nowhere": ("proxy", "log = /no/such/folder/log", r"[Nn]o such file"),
-    "nobody of that name": ("proxy", "user = no_such_user", r"no_such_user"),
+    "user of nonsense": ("proxy", "user = not a name", r"not the name or number of a user"),
     "number too large": ("proxy", "workers = 100000", r"whole number|from|range"),
     "section head not closed": ("upstream", "[upstream u", r"the \]"),
     "unknown section": ("proxy", "[rout x]", r"unknown section.*route"),
@@ -89,6 +90,20 @@ def test_wrong_line(certs, tmp_path, case):
     key = re.match(r"(\w+) = ", line)
     assert key is None or key[1] in error, error
     assert re.search(words, error), error
+
+
+def test_nobody_of_that_name(certs, tmp_path):
+    """An error for root, who would change to it; nobody else can, and is told so."""
+    text, number = with_line(certs, "proxy", "user = no_such_user")
+    path = tmp_path / "wrong.conf"
+    path.write_text(text)
+    if os.getuid() == 0:
+        line = findings.only_error(path)
+    else:
+        done = gate.run("check", "-c", path)
+        assert done.returncode == 0
+        line, = [s for s in done.stdout.splitlines() if "warning: " in s]
+    assert line.startswith(f"{path}:{number}: ") and "no_such_user" in line
 
 
 def test_all_errors_at_once(certs, tmp_path):

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import socket
+import struct
 
 
 def children(pid):
@@ -43,17 +45,24 @@ def pss_kib(pid):
     raise AssertionError("no Pss in smaps_rollup")
 
 
-def _hex_address(host, port):
-    """As /proc/net/tcp writes an IPv4 address: little-endian hexadecimal."""
-    return "".join(f"{int(n):02X}" for n in reversed(host.split("."))) + f":{port:04X}"
+_DIAG = struct.Struct("=IHHIIBBBBIHH16s16sI8s")
 
 
 def unread(listener, client):
     """Bytes in the receive queue of the socket that serves `client` (its own address); None if
-    there is no such socket (any more)."""
-    local, remote = _hex_address(*listener[:2]), _hex_address(*client[:2])
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[1] == local and fields[2] == remote:
-            return int(fields[4].partition(":")[2], 16)
-    return None
+    there is no such socket (any more). sock_diag(7) finds the one; /proc/net/tcp lists all."""
+    def part(address):
+        return socket.htons(address[1]), socket.inet_aton(address[0]).ljust(16, b"\0")
+
+    (sport, source), (dport, destination) = part(listener), part(client)
+    every_state, any_cookie = 0xffffffff, b"\xff" * 8
+    request = _DIAG.pack(_DIAG.size, 20, 1, 0, 0,           # SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST
+                         socket.AF_INET, socket.IPPROTO_TCP, 0, 0, every_state,
+                         sport, dport, source, destination, 0, any_cookie)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as diag:     # NETLINK_SOCK_DIAG
+        diag.send(request)
+        answer = diag.recv(65536)
+    kind, state = struct.unpack_from("=H", answer, 4)[0], answer[17]
+    if kind == 2 or state == 10:        # NLMSG_ERROR: there is none; TCP_LISTEN: that one alone
+        return None
+    return struct.unpack_from("=I", answer, 16 + 4 + 48 + 4)[0]

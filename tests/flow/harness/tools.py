@@ -1,5 +1,6 @@
 """Other people's TLS clients, as commands."""
 
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -25,22 +26,19 @@ def run(*args, stdin=None, timeout=60):
 
 def converse(*args, send, expect, patience=60):
     """Run a client that relays its input: say one thing, hear another, and only then end. What
-    it printed and its exit code come back."""
+    it printed and its exit code come back; it may end before it has heard all."""
     with subprocess.Popen(_command(args), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as client:
         watchdog = threading.Timer(patience, client.kill)
         watchdog.start()
-        try:
+        heard = b""
+        with contextlib.suppress(BrokenPipeError):
             client.stdin.write(send)
             client.stdin.flush()
-            heard = b""
-            while expect not in heard:
-                byte = client.stdout.read(1)
-                if not byte:
-                    break
-                heard += byte
+        while expect not in heard and (byte := client.stdout.read(1)):
+            heard += byte
+        with contextlib.suppress(BrokenPipeError):
             client.stdin.close()
-            heard += client.stdout.read()
-        finally:
-            watchdog.cancel()
+        heard += client.stdout.read()
+        watchdog.cancel()
     return heard.decode(errors="backslashreplace"), client.returncode
