@@ -28,11 +28,11 @@ void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure 
 {
     enum log_level level = f->side == SIDE_NETWORK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     struct logline l;
-    char message[sizeof(f->text) + 32];
 
     c->told = true;
-    snprintf(message, sizeof(message), "TLS handshake failed: %s", f->text);
-    logline_begin(&l, level, message);
+    logline_begin(&l, level, "TLS handshake failed");
+    /* A field, so that what a peer chose of it stands between quotes. */
+    logline_str(&l, "what", f->text);
     add_who(&l, c);
     logline_str(&l, "reason", reason_name(why));
     logline_str(&l, "cause", f->name);

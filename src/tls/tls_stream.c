@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define FIRST_BYTES 16
-#define REFILLS 4              /* of OpenSSL's 16 KiB buffer, within one call */
+#define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
 
 struct tls_conn {
     struct stream *s;
@@ -182,8 +182,11 @@ static enum stream_io tls_handshake(struct stream *s)
     int rc = SSL_do_handshake(t->ssl);
     enum stream_io io;
 
-    if (rc == 1)
+    if (rc == 1) {
+        t->owes_ticket = SSL_version(t->ssl) == TLS1_3_VERSION
+            && SSL_CTX_get_num_tickets(t->ctx->ssl_ctx) > 0;
         return STREAM_OK;
+    }
     io = after(t, rc);
     if (io == STREAM_CUT)
         record_failure(t, false);
@@ -198,9 +201,17 @@ static enum stream_io tls_read(struct stream *s, void *p, size_t cap, size_t *n)
     return rc == 1 ? STREAM_OK : after(t, rc);
 }
 
+/*
+ * The ticket of TLS 1.3 travels with the first bytes for the client, not with the
+ * handshake: a client that only writes never reads it, and closing over unread bytes
+ * resets the connection under what it wrote last.
+ */
 static enum stream_io tls_write(struct stream *s, const void *p, size_t len, size_t *n)
 {
     struct tls_conn *t = before(s);
+
+    if (t->owes_ticket)
+        t->owes_ticket = SSL_new_session_ticket(t->ssl) != 1;
     int rc = SSL_write_ex(t->ssl, p, len, n);
 
     if (rc == 1)
@@ -270,6 +281,7 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx)
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_read_ahead(t->ssl, 1);
     SSL_set_accept_state(t->ssl);
+    SSL_set_num_tickets(t->ssl, 0);
     s->upper = t;
     s->ops = &tls_ops;
     return 0;

@@ -106,3 +106,36 @@ def test_both_end_at_once(through):
     server.close()
     c.close()
     assert proxy.await_access()["reason"] == "done"
+
+
+@pytest.mark.parametrize("notify", [True, False], ids=["close_notify", "no close_notify"])
+def test_what_a_client_sent_before_it_left_arrives(gate, origin, certs, notify):
+    """It ends and closes while the upstream, which does not read yet, writes to it: the writing
+    fails, the upload does not."""
+    app = origin()
+    proxy = gate(app.address)
+    c = client.Careful(proxy.address, certs).handshake()
+    server = app.accept()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.send(b"z" * 200000)
+    if notify:
+        c.end()
+    c.close()
+    for _ in range(5):                          # the second one meets the reset
+        server.sendall(b"are you there? ")
+        time.sleep(0.05)
+    assert receive_all(server) == b"z" * 200000
+    server.close()
+    proxy.await_access(bytes_in=200000)
+
+
+def test_a_client_that_only_writes_is_not_reset_by_its_own_ticket(gate, origin, certs):
+    """A ticket that came with the handshake would lie unread when the client closes, and its
+    system would reset the connection under what it wrote last."""
+    app = origin(receive_all_and_keep)
+    proxy = gate(app.address)
+    for _ in range(10):
+        c = client.Careful(proxy.address, certs, version=client.TLS13).handshake()
+        c.send(b"w" * 300000)
+        c.close()                               # nothing was ever read
+        proxy.await_access(reason="client-cut", bytes_in=300000)

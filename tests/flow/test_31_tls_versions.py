@@ -18,7 +18,7 @@ def test_old_versions_are_refused_by_default(gate, origin, certs, old):
     assert client.outcome(proxy.address, certs, **old) == "TLSV1_ALERT_PROTOCOL_VERSION"
     line = proxy.await_access(reason="handshake-failed")
     assert line["cause"] == "no-shared-version"
-    assert "1.2" in line["message"] and "1.3" in line["message"], "it says what we accept"
+    assert "1.2" in line["what"] and "1.3" in line["what"], "it says what we accept"
     assert app.nobody_came()
 
 
