@@ -102,8 +102,10 @@ char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX])
 
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
-    if (a->len == 0 || b->len == 0 || a->u.sa.sa_family != b->u.sa.sa_family)
+    if (a->len == 0 || b->len == 0)
         return a->len == b->len;
+    if (a->u.sa.sa_family != b->u.sa.sa_family)
+        return false;
     switch (a->u.sa.sa_family) {
     case AF_INET:
         return a->u.in.sin_port == b->u.in.sin_port

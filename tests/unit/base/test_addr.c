@@ -123,6 +123,8 @@ Test(addr, equal)
     static const char *const all[] = {
         "127.0.0.1:1", "127.0.0.1:2", "127.0.0.2:1", "[::1]:1", "[::1]:2", "[::2]:1",
         "unix:/a", "unix:/ab",
+        "unix:/run/app.sock",           /* as long as an IPv4 address, whole */
+        "unix:/run/gate/some/app.socket",    /* and as an IPv6 one */
     };
     size_t n = sizeof(all) / sizeof(all[0]);
     struct addr none = { 0 };
