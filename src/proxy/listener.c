@@ -58,6 +58,30 @@ void listener_resume(struct listener *l)
     (void)loop_fd_want(l->io, LOOP_READ);
 }
 
+/* The peer was gone before it was accepted, or the network has a word for it
+   (accept(2)): that connection's trouble, not the socket's. Whatever else goes wrong
+   may last, and to try again at once would be to try for ever. */
+static bool befell_one(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case ECONNRESET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case EPERM:
+    case EPROTO:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* True when one was taken and another may wait. */
 static bool accept_one(struct listener *l)
 {
@@ -71,22 +95,13 @@ static bool accept_one(struct listener *l)
         conn_begin(l->env, l->snap, l->settings, l->port, fd, &from);
         return true;
     }
-    switch (errno) {
-    case EAGAIN:
+    if (errno == EAGAIN)
         return false;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        l->env->count->value[COUNTER_ACCEPT_ERRORS]++;
+    bool next = befell_one(errno);
+    l->env->count->value[COUNTER_ACCEPT_ERRORS]++;
+    if (!next)
         l->starved(l->arg);
-        return false;
-    default:
-        /* The peer was gone before it was accepted, or the network has a word for
-           it (accept(2)): that connection's trouble, not the socket's. */
-        l->env->count->value[COUNTER_ACCEPT_ERRORS]++;
-        return true;
-    }
+    return next;
 }
 
 static void on_ready(void *arg, unsigned ready)

@@ -4,7 +4,8 @@
  * Descriptors are what runs out first. A worker knows how many connections its
  * limit allows and stops accepting there; new ones wait in the kernel's queue and
  * the loop does not spin over a socket that nobody empties. When the kernel says
- * that descriptors or memory are out all the same, accepting pauses for a moment.
+ * that descriptors or memory are out all the same, or anything else that is not the
+ * trouble of one connection alone, accepting pauses for a moment.
  */
 #ifndef SALLYPORT_PROXY_LISTENER_H
 #define SALLYPORT_PROXY_LISTENER_H
@@ -24,7 +25,7 @@ struct listener {
     struct loop_fd *io;
     int fd;
     uint16_t port;                      /* the real one */
-    void (*starved)(void *arg);         /* descriptors or memory are out */
+    void (*starved)(void *arg);         /* accepting fails, and may go on to */
     bool (*room)(void *arg);            /* may one more be accepted? */
     void *arg;
 };
