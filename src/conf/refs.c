@@ -128,6 +128,19 @@ static void settle_client_auth(struct builder *b, struct conf_route *r)
     }
 }
 
+/* A resumed session skips the certificate, and with it what changed since: that it
+   has expired, or that its issuer is believed no more. */
+static void guard_tickets(struct builder *b, const struct conf_route *r)
+{
+    if (r->session_tickets != TICKETS_ON || r->client_auth == CLIENT_AUTH_NONE
+        || build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH)
+        || build_was_refused(b, &r->head, KEY_ROUTE_SESSION_TICKETS))
+        return;
+    build_error(b, conf_at(&r->head, KEY_ROUTE_SESSION_TICKETS, "on"),
+                "leave it at auto, which is off where clients are authenticated",
+                "the certificate of a client that resumes a session would not be checked again");
+}
+
 /* Where plaintext may go. */
 
 static bool plaintext_allowed(const struct conf_upstream *u)
@@ -206,8 +219,10 @@ void build_refs(struct builder *b)
 
     for (size_t i = 0; i < b->nrefs; i++)
         resolve(b, &b->refs[i]);
-    for (size_t i = 0; i < c->nroutes; i++)
+    for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
+        guard_tickets(b, c->routes[i]);
+    }
     build_listeners(b);
     for (size_t i = 0; i < c->nupstreams; i++)
         guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));

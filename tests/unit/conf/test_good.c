@@ -99,7 +99,7 @@ static const char full[] =
     "ciphers = A:B\n"
     "ciphersuites = TLS_AES_128_GCM_SHA256\n"
     "groups = X25519:P-256\n"
-    "session_tickets = on\n"
+    "session_tickets = off\n"
     "idle_timeout = 1h\n"
     "[route page]\n"
     "listen = unix:/run/page.sock\n"
@@ -156,7 +156,7 @@ Test(good, every_key_reaches_its_field)
     cr_expect_str_eq(r->ciphers, "A:B");
     cr_expect_str_eq(r->ciphersuites, "TLS_AES_128_GCM_SHA256");
     cr_expect_str_eq(r->groups, "X25519:P-256");
-    cr_expect_eq(r->session_tickets, TICKETS_ON);
+    cr_expect_eq(r->session_tickets, TICKETS_OFF);
     cr_expect_eq(r->idle_timeout_ms, 3600000);
     cr_expect_eq(r->upstream, c->upstreams[0]);
     cr_expect_eq(r->upstream->connect_timeout_ms, 250);
@@ -203,6 +203,15 @@ Test(good, routes_share_an_upstream_by_its_address)
 
     cr_expect_eq(c->nupstreams, 1);
     cr_expect_eq(c->routes[0]->upstream, c->routes[1]->upstream);
+    conf_free(c);
+}
+
+Test(good, sessions_resume_where_no_client_is_checked)
+{
+    struct conf *c = good("[store s]\ncert = c\n[route r]\nlisten = 0.0.0.0:1\nstore = s\n"
+                          "upstream = 127.0.0.1:2\nsession_tickets = on\nclient_auth = none\n");
+
+    cr_expect_eq(c->routes[0]->session_tickets, TICKETS_ON);
     conf_free(c);
 }
 
