@@ -20,8 +20,9 @@ static void set_fixed(SSL_CTX *ctx)
                               | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
+    /* None is offered. What a client sends all the same, by the ticket of another
+       server, is skipped (RFC 8446 4.2.10) as far as the library's limit goes. */
     SSL_CTX_set_max_early_data(ctx, 0);
-    SSL_CTX_set_recv_max_early_data(ctx, 0);
     SSL_CTX_set_dh_auto(ctx, 1);        /* for DHE suites, should someone name them */
 }
 

@@ -503,6 +503,70 @@ Test(ctx, sessions_resume_in_their_context_and_nowhere_else)
     served_free(&s);
 }
 
+/* A ticket that promises early data, from a server that is not us. */
+static SSL_SESSION *promise_of(const struct tls_ctx *other, SSL_CTX *c)
+{
+    struct meeting m;
+
+    SSL_CTX_set_max_early_data(other->ssl_ctx, 16384);
+    SSL_CTX_set_options(other->ssl_ctx, SSL_OP_NO_ANTI_REPLAY);     /* no cache needed */
+    kept = NULL;
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(c, keep);
+    meet(&m, other, c);
+    meet_run(&m);
+    cr_assert(m.secured);
+    SSL_shutdown(m.client);
+    meet_free(&m);
+    SSL_CTX_sess_set_new_cb(c, NULL);
+    cr_assert_not_null(kept);
+    cr_assert_eq(SSL_SESSION_get_max_early_data(kept), 16384);
+    return kept;
+}
+
+static void pass(SSL *from, SSL *to)
+{
+    char buf[8192];
+    int n;
+
+    while ((n = BIO_read(SSL_get_wbio(from), buf, sizeof(buf))) > 0)
+        BIO_write(SSL_get_rbio(to), buf, n);
+}
+
+/* RFC 8446 4.2.10: what a server does not take, it skips. */
+Test(ctx, early_data_is_skipped_and_the_handshake_is_a_full_one)
+{
+    struct served s = served();
+    struct tls_policy p = policy();
+    struct tls_ctx *other = server_ctx(&p, s.pairs, 1), *ctx = server_ctx(&p, s.pairs, 1);
+    SSL_CTX *c = client_ctx(TLS1_3_VERSION, TLS1_3_VERSION);
+    SSL_SESSION *session = promise_of(other, c);
+    char early[4000] = "early", buf[8192];
+    struct meeting m;
+    size_t n;
+
+    meet(&m, ctx, c);
+    cr_assert_eq(SSL_set_session(m.client, session), 1);
+    cr_assert_eq(SSL_write_early_data(m.client, early, sizeof(early), &n), 1);
+    cr_assert_eq(n, sizeof(early));
+    cr_assert(meet_run(&m), "%s", m.failure.text);
+    cr_assert(m.secured);
+    cr_assert_eq(SSL_session_reused(m.server), 0);
+    cr_assert_eq(SSL_get_early_data_status(m.client), SSL_EARLY_DATA_REJECTED);
+
+    cr_assert_eq(SSL_write(m.client, "late", 4), 4);
+    pass(m.client, m.server);
+    cr_assert_eq(SSL_read(m.server, buf, sizeof(buf)), 4);
+    cr_assert_eq(memcmp(buf, "late", 4), 0);
+    cr_assert_eq(SSL_read(m.server, buf, sizeof(buf)), -1);
+    meet_free(&m);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(c);
+    tls_ctx_free(other);
+    tls_ctx_free(ctx);
+    served_free(&s);
+}
+
 Test(ctx, renegotiation_is_refused)
 {
     struct served s = served();
