@@ -7,7 +7,8 @@
  * compression, no early data, one session ticket. Key exchange groups are the
  * library's, which from OpenSSL 3.5 on begin with the hybrid X25519MLKEM768.
  * TLS 1.0 and 1.1, where written out, bring their CBC suites and security level 0
- * with them: on any higher one they cannot sign.
+ * with them: on any higher one they cannot sign. Clients' certificates are judged by
+ * the library's own level all the same; @SECLEVEL in `ciphers` sets both.
  */
 #ifndef SALLYPORT_TLS_CTX_H
 #define SALLYPORT_TLS_CTX_H

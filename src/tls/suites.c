@@ -58,6 +58,18 @@ char *versions_text(unsigned set, char *out, size_t cap)
     return out;
 }
 
+/* TLS 1.0 and 1.1 sign with SHA-1 and MD5, which security levels above 0 forbid. The
+   level is also what clients' certificates are judged by, in every version; there it
+   stays what it was. An operator who writes @SECLEVEL into the cipher list has
+   chosen for all of it: the list is read later and sets the level anew. */
+static void permit_old_signatures(SSL_CTX *ctx, const struct tls_policy *p)
+{
+    if (p->ciphers != NULL && strstr(p->ciphers, "@SECLEVEL=") != NULL)
+        return;
+    X509_VERIFY_PARAM_set_auth_level(SSL_CTX_get0_param(ctx), SSL_CTX_get_security_level(ctx));
+    SSL_CTX_set_security_level(ctx, 0);
+}
+
 int suites_set_versions(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
 {
     int min = 0, max = 0;
@@ -84,10 +96,8 @@ int suites_set_versions(SSL_CTX *ctx, const struct tls_policy *p, struct diags *
                  versions_text(p->versions, text, sizeof(text)));
         return -1;
     }
-    /* These two sign with SHA-1 and MD5, which levels above 0 forbid. A @SECLEVEL
-       in the cipher list comes later and so wins. */
     if (p->versions & TLS_OLD)
-        SSL_CTX_set_security_level(ctx, 0);
+        permit_old_signatures(ctx, p);
     return 0;
 }
 

@@ -336,6 +336,7 @@ static bool admits(const struct tls_ctx *ctx, const struct made *client, int ver
     struct meeting m;
     SSL_CTX *c = client_ctx(version, version);
 
+    SSL_CTX_set_security_level(c, 0);   /* it may show what it likes: we are to judge */
     if (client != NULL)
         client_has(c, client);
     meet(&m, ctx, c);
@@ -373,6 +374,51 @@ Test(ctx, client_auth_none_request_require)
     made_free(&good);
     made_free(&bad);
     made_free(&v1);
+    served_free(&s);
+}
+
+/* Old versions sign with SHA-1; that is no reason to believe certificates that do. */
+Test(ctx, old_versions_do_not_let_weak_certificates_in)
+{
+    static const struct { unsigned set; const char *ciphers; bool weak_is_good; } cases[] = {
+        { TLS_V13, NULL, false },
+        { TLS_V10 | TLS_V13, NULL, false },
+        { TLS_V10 | TLS_V13, "ALL", false },
+        /* The operator's own word counts for all. */
+        { TLS_V10 | TLS_V13, "ALL:@SECLEVEL=0", true },
+        { TLS_V12 | TLS_V13, "ALL:@SECLEVEL=0", true },
+    };
+    struct served s = served();
+    struct made ca = make_ca("clients", NULL), good = make_client("good", &ca);
+    struct made sha1 = make_client("sha1", &ca);
+    struct made rsa1024 = make_cert(&(struct cert_spec){ .cn = "weak", .issuer = &ca,
+                                                         .key = "RSA1024" });
+    struct trust *t = trust_of(&ca.x, 1);
+
+    cr_assert_gt(X509_sign(sha1.x, ca.key, EVP_sha1()), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tls_policy p = policy();
+        p.versions = cases[i].set;
+        p.ciphers = cases[i].ciphers;
+        p.client_auth = TLS_CLIENT_REQUIRE;
+        p.trust = t;
+        struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
+        for (int version = TLS1_VERSION; version <= TLS1_3_VERSION; version++) {
+            if (!(cases[i].set >> (version - TLS1_VERSION) & 1))
+                continue;
+            cr_expect(admits(ctx, &good, version), "case %zu, %x", i, version);
+            cr_expect_eq(admits(ctx, &rsa1024, version), cases[i].weak_is_good,
+                         "case %zu, %x", i, version);
+            cr_expect_eq(admits(ctx, &sha1, version), cases[i].weak_is_good,
+                         "case %zu, %x", i, version);
+        }
+        tls_ctx_free(ctx);
+    }
+    trust_free(t);
+    made_free(&ca);
+    made_free(&good);
+    made_free(&sha1);
+    made_free(&rsa1024);
     served_free(&s);
 }
 
