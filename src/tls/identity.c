@@ -24,15 +24,18 @@ static char *dup_bytes(const void *p, size_t len)
 
 static char *whole_name(const X509_NAME *name)
 {
+    /* Control characters (NUL is \00) stay escaped, UTF-8 stays UTF-8. */
+    static const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
     BIO *b = BIO_new(BIO_s_mem());
-    char *p, *out = NULL;
+    char *p, *out;
 
-    /* Control characters stay escaped, UTF-8 stays UTF-8. */
-    if (b != NULL
-        && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
-               >= 0) {
+    if (b == NULL)
+        return NULL;
+    if (X509_NAME_print_ex(b, name, 0, flags) >= 0) {
         long len = BIO_get_mem_data(b, &p);
         out = dup_bytes(len > 0 ? p : "", len > 0 ? (size_t)len : 0);
+    } else {
+        out = dup_bytes("?", 1);    /* a text OpenSSL cannot read: no reason to end here */
     }
     BIO_free(b);
     return out;
@@ -189,6 +192,25 @@ void identity_free(struct identity *id)
     free(id);
 }
 
+/* What fits of s, with control characters and the backslash as \xNN: a NUL must not
+   end a name early, nor one that spells \x00 look as if it had a NUL. UTF-8 stays. */
+static void show(char *out, size_t cap, struct span s)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool plain = c >= 0x20 && c != 0x7f && c != '\\';
+        if (len + (plain ? 1 : 4) >= cap)
+            break;
+        if (plain)
+            out[len++] = (char)c;
+        else
+            len += (size_t)snprintf(out + len, cap - len, "\\x%02x", c);
+    }
+    out[len] = '\0';
+}
+
 char *identity_text(const struct identity *id, char *out, size_t cap)
 {
     static const char *const kinds[] = {
@@ -201,12 +223,7 @@ char *identity_text(const struct identity *id, char *out, size_t cap)
         return out;
     }
     int n = snprintf(out, cap, "%s:", kinds[id->best->kind]);
-    if (n >= 0 && (size_t)n < cap) {
-        size_t room = cap - (size_t)n - 1, len = id->best->text.len;
-        if (len > room)
-            len = room;
-        memcpy(out + n, id->best->text.p, len);
-        out[(size_t)n + len] = '\0';
-    }
+    if (n >= 0 && (size_t)n < cap)
+        show(out + n, cap - (size_t)n, id->best->text);
     return out;
 }

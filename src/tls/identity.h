@@ -22,7 +22,7 @@ struct identity_name {
 };
 
 struct identity {
-    char *subject;              /* RFC 2253 order, one line: "CN=alice,OU=ops" */
+    char *subject;              /* RFC 2253 order, one line: "CN=alice,OU=ops"; "?": unreadable */
     char *issuer;
     char *serial;               /* hex, lower case */
     char sha256[65];            /* of the certificate, hex */
@@ -36,7 +36,8 @@ struct identity {
 struct identity *identity_of(X509 *leaf);
 void identity_free(struct identity *id);
 
-/* The name for a log line, as "uri:spiffe://x" or "cn:alice"; cut to cap. */
+/* The name for a log line, as "uri:spiffe://x" or "cn:alice"; control characters and
+   backslashes are \xNN in it, UTF-8 stays; cut to cap. */
 char *identity_text(const struct identity *id, char *out, size_t cap);
 
 #endif

@@ -111,6 +111,74 @@ Test(identity, a_nul_in_a_name_is_kept)
     made_free(&m);
 }
 
+static struct identity *with_cn(const void *cn, int len)
+{
+    struct made m = { .key = EVP_EC_gen("P-256"), .x = X509_new() };
+    X509_NAME *n = X509_get_subject_name(m.x);
+
+    cr_assert_eq(X509_NAME_add_entry_by_NID(n, NID_commonName, V_ASN1_UTF8STRING, cn, len, -1, 0),
+                 1);
+    X509_set_pubkey(m.x, m.key);
+    X509_sign(m.x, m.key, EVP_sha256());
+    struct identity *id = identity_of(m.x);
+    cr_assert_not_null(id);
+    made_free(&m);
+    return id;
+}
+
+Test(identity, a_nul_in_a_name_is_shown)
+{
+    static const char evil[] = "admin\0.evil";
+    struct identity *id = with_cn(evil, sizeof(evil) - 1);
+    char text[64];
+
+    cr_expect_str_eq(identity_text(id, text, sizeof(text)), "cn:admin\\x00.evil");
+    cr_expect_str_eq(id->subject, "CN=admin\\00.evil");
+    /* An escape is not cut in two. */
+    cr_expect_str_eq(identity_text(id, text, sizeof("cn:admin\\x00")), "cn:admin\\x00");
+    cr_expect_str_eq(identity_text(id, text, sizeof("cn:admin\\x0")), "cn:admin");
+    cr_expect_str_eq(identity_text(id, text, 4), "cn:");
+    cr_expect_str_eq(identity_text(id, text, 1), "");
+    identity_free(id);
+}
+
+Test(identity, what_is_no_control_character_is_shown_as_it_is)
+{
+    static const char umlaut[] = "J\xc3\xb6rg \"x\"", literal[] = "admin\\x00.evil\n\x7f";
+    struct identity *id = with_cn(umlaut, sizeof(umlaut) - 1);
+    char text[64];
+
+    cr_expect_str_eq(identity_text(id, text, sizeof(text)), "cn:J\xc3\xb6rg \"x\"");
+    identity_free(id);
+    /* but for the backslash: else this could not be told from a NUL */
+    id = with_cn(literal, sizeof(literal) - 1);
+    cr_expect_str_eq(identity_text(id, text, sizeof(text)), "cn:admin\\x5cx00.evil\\x0a\\x7f");
+    identity_free(id);
+}
+
+/* OpenSSL's parser of today lets no such name in. */
+Test(identity, a_name_that_cannot_be_printed_is_no_lack_of_memory)
+{
+    struct made ca = make_ca("Some CA", NULL), m = make_client("x", &ca);
+    struct der der = der_cert(m.x);
+    const unsigned char *p = der.p;
+    X509 *x = d2i_X509(NULL, &p, (long)der.len);
+    X509_NAME_ENTRY *entry = X509_NAME_get_entry(X509_get_subject_name(x), 0);
+
+    /* UTF-16 of an odd length, put behind the parser's back */
+    cr_assert_eq(X509_NAME_ENTRY_set_data(entry, V_ASN1_BMPSTRING, (const unsigned char *)"abc", 3),
+                 1);
+    struct identity *id = identity_of(x);
+    cr_assert_not_null(id);
+    cr_expect_str_eq(id->subject, "?");
+    cr_expect_str_eq(id->issuer, "CN=Some CA");
+    identity_free(id);
+    free(der.p);
+    X509_free(x);
+    made_free(&m);
+    made_free(&ca);
+}
+
 Test(identity, without_any_name_the_serial_stands_in)
 {
     struct made m = make_cert(&(struct cert_spec){ .cn = NULL });
