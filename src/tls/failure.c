@@ -168,11 +168,29 @@ static bool hello_was_read(const SSL *ssl)
     return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO;
 }
 
+/*
+ * OpenSSL 3.2 and later look at the head of the first record alone, whatever is said
+ * about reading ahead: five bytes, and few protocols are known by these. What came
+ * with them is still to be had where OpenSSL got them.
+ */
+static void read_first_bytes(struct scene *s)
+{
+    size_t room = sizeof(s->first) - s->nfirst;
+    const char *protocol;
+    enum guess guess = guess_protocol(s->first, s->nfirst, &protocol);
+    int n = 0;
+
+    if (room > 0 && guess != GUESS_NOTHING && guess != GUESS_TLS)
+        n = BIO_read(SSL_get_rbio(s->ssl), s->first + s->nfirst, (int)room);
+    if (n > 0)
+        s->nfirst += (size_t)n;
+}
+
 /* What the first bytes say, for a handshake that did not even begin. */
 static enum tls_cause from_first_bytes(const struct scene *s, const char **protocol,
                                        enum tls_cause otherwise)
 {
-    switch (guess_protocol(s->end->first, s->end->nfirst, protocol)) {
+    switch (guess_protocol(s->first, s->nfirst, protocol)) {
     case GUESS_HTTP:
         return TLS_CAUSE_PLAIN_HTTP;
     case GUESS_HTTP_CONNECT:
@@ -238,8 +256,10 @@ static enum tls_cause find_cause(struct scene *s)
         return from_note(s);
     if (s->alert >= 0)
         return from_alert(s);
-    if (!hello_was_read(s->ssl))
+    if (!hello_was_read(s->ssl)) {
+        read_first_bytes(s);
         cause = from_first_bytes(s, &s->protocol, TLS_CAUSE_COUNT);
+    }
     if (cause != TLS_CAUSE_COUNT)
         return cause;
     if (ERR_GET_LIB(s->code) == ERR_LIB_SSL || ERR_GET_REASON(s->code) == ERR_R_MALLOC_FAILURE)
@@ -277,6 +297,9 @@ void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out)
 {
     struct scene s = { .ssl = ssl, .end = end, .alert = -1 };
 
+    s.nfirst = end->nfirst < sizeof(s.first) ? end->nfirst : sizeof(s.first);
+    if (s.nfirst > 0)
+        memcpy(s.first, end->first, s.nfirst);
     read_queue(&s);
     out->cause = find_cause(&s);
     out->name = rows[out->cause].name;

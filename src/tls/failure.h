@@ -31,13 +31,15 @@ struct tls_failure {
     const char *fix;            /* may be NULL */
 };
 
+#define FIRST_BYTES 16
+
 /* How the failing call ended, beside what OpenSSL says. */
 struct tls_ending {
     bool eof;                   /* the peer sent FIN during the handshake */
     int sys_errno;              /* a system error (ECONNRESET …), or 0 */
     bool timed_out;
     uint64_t bytes_in;          /* received before the end */
-    const unsigned char *first; /* the first bytes received (up to 16), for guessing a protocol */
+    const unsigned char *first; /* the first bytes received (up to FIRST_BYTES), to guess by */
     size_t nfirst;
     const char *offer;          /* our versions in words (tls_ctx.offer) */
 };
@@ -47,6 +49,7 @@ struct tls_ending {
  * call, before any other use of the library. Facts that OpenSSL does not keep (the
  * refused certificate, what the client offered) are in the queue too, put there by
  * the callbacks of a context of tls_ctx_new() (notes.h); the SSL is one of those.
+ * Of plaintext, more first bytes may be read from the SSL's BIO.
  */
 void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out);
 

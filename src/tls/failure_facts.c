@@ -233,7 +233,7 @@ static void fact_groups(const struct scene *s, char *out)
 
 static void fact_first(const struct scene *s, char *out)
 {
-    str_escape(out, FACT_MAX, (struct span){ (const char *)s->end->first, s->end->nfirst });
+    str_escape(out, FACT_MAX, (struct span){ (const char *)s->first, s->nfirst });
 }
 
 static void fact_protocol(const struct scene *s, char *out)

@@ -16,6 +16,8 @@ struct scene {
     const struct tls_ending *end;
     unsigned long code;         /* OpenSSL's entry that tells most, or 0 */
     int alert;                  /* received, or -1 */
+    unsigned char first[FIRST_BYTES];   /* that the peer sent */
+    size_t nfirst;
     enum note note;
     int detail;                 /* of the note */
     char facts[1024];           /* of the note, divided by NOTE_DIVIDER */

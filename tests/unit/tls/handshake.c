@@ -53,11 +53,32 @@ static BIO *mem_bio(void)
     return b;
 }
 
+/* The first bytes are those that were read, which is not all that came. */
+static long remember(BIO *b, int oper, const char *p, size_t len, int argi, long argl, int ret,
+                     size_t *processed)
+{
+    struct meeting *m = (struct meeting *)BIO_get_callback_arg(b);
+    size_t n = ret > 0 && oper == (BIO_CB_READ | BIO_CB_RETURN) ? *processed : 0;
+    size_t room = sizeof(m->first) - m->nfirst, keep = n < room ? n : room;
+
+    (void)len;
+    (void)argi;
+    (void)argl;
+    if (keep > 0)
+        memcpy(m->first + m->nfirst, p, keep);
+    m->nfirst += keep;
+    return ret;
+}
+
 void meet(struct meeting *m, const struct tls_ctx *server, SSL_CTX *client)
 {
+    BIO *in = mem_bio();
+
     *m = (struct meeting){ .ctx = server };
+    BIO_set_callback_ex(in, remember);
+    BIO_set_callback_arg(in, (char *)m);
     m->server = SSL_new(server->ssl_ctx);
-    SSL_set_bio(m->server, mem_bio(), mem_bio());
+    SSL_set_bio(m->server, in, mem_bio());
     SSL_set_accept_state(m->server);
     if (client != NULL) {
         m->client = SSL_new(client);
@@ -68,10 +89,6 @@ void meet(struct meeting *m, const struct tls_ctx *server, SSL_CTX *client)
 
 void meet_bytes(struct meeting *m, const void *p, size_t n)
 {
-    size_t room = sizeof(m->first) - m->nfirst, keep = n < room ? n : room;
-
-    memcpy(m->first + m->nfirst, p, keep);
-    m->nfirst += keep;
     m->bytes_in += n;
     BIO_write(SSL_get_rbio(m->server), p, (int)n);
 }

@@ -29,12 +29,12 @@ struct meeting {
     bool secured;               /* both sides finished */
     bool stop_client;           /* the client's bytes are held back */
     uint64_t bytes_in;          /* that reached the server */
-    unsigned char first[16];
+    unsigned char first[FIRST_BYTES];
     size_t nfirst;
     struct tls_failure failure; /* when the server failed */
 };
 
-/* Takes nothing; both contexts stay the caller's. */
+/* Takes nothing; both contexts stay the caller's. *m stays where it is. */
 void meet(struct meeting *m, const struct tls_ctx *server, SSL_CTX *client);
 /* Move bytes until both are done or nothing moves. False when the server failed. */
 bool meet_run(struct meeting *m);
