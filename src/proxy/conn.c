@@ -111,8 +111,9 @@ void conn_end(struct conn *c, enum reason why)
     env->gone(env->arg);
 }
 
-void conn_linger(struct conn *c, enum reason why)
+void conn_linger(struct conn *c, struct stream *side, enum reason why)
 {
+    c->lingering = side;
     c->reason = why;
     conn_enter(c, CONN_LINGER);
 }

@@ -4,8 +4,8 @@
  *   HANDSHAKE   TLS with the client; its deadline is absolute, bytes do not extend it
  *   CONNECT     the client is admitted; the upstream is dialled
  *   RELAY       bytes pass; each direction ends on its own (relay.h)
- *   LINGER      all is said; the client gets a moment to read it before the close,
- *               because closing over unread bytes would reset what is on its way
+ *   LINGER      one side is gone, to the other all is said; it gets a moment to read
+ *               that, because closing over unread bytes would reset what is on its way
  *   ENDED       counted, told, freed at the end of the loop's turn
  *
  * One function changes the state, one table says what each state does when it is

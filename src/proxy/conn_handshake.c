@@ -24,7 +24,7 @@ static void handshake_failed(struct conn *c, enum reason why)
     if (gone)
         conn_end(c, why);
     else
-        conn_linger(c, why);            /* the alert is on its way */
+        conn_linger(c, &c->client, why);            /* the alert is on its way */
 }
 
 static void handshake_done(struct conn *c)

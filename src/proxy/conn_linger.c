@@ -1,21 +1,28 @@
-/* LINGER: all is said; the client gets a moment to read it. */
+/*
+ * LINGER: all is said to one side, the other is gone. What that side still sends is
+ * thrown away: a close over unread bytes would reset what is on its way to it.
+ */
 #include <sys/socket.h>
 
+#include "net/sock.h"
 #include "net/stream.h"
 #include "proxy/conn_state.h"
 
-#define LINGER_MS 2000u
+#define LINGER_MS 2000u         /* and as long again while it takes what we sent … */
+#define LINGER_TIMES 30u        /* … so often */
 #define LINGER_BYTES (256u * 1024)
 
 void conn_linger_enter(struct conn *c)
 {
-    stream_close(&c->upstream);
+    struct stream *s = c->lingering;
+
+    stream_close(s == &c->client ? &c->upstream : &c->client);
     relay_drop(&c->relay, &c->env->pool);
     loop_task_cancel(&c->again);
-    (void)shutdown(c->client.fd, SHUT_WR);
-    c->client.blocked_read = false;
+    (void)shutdown(s->fd, SHUT_WR);
+    s->blocked_read = false;
     conn_deadline(c, LINGER_MS);
-    if (c->state == CONN_LINGER && stream_want(&c->client, LOOP_READ) != 0)
+    if (c->state == CONN_LINGER && stream_want(s, LOOP_READ) != 0)
         conn_end(c, c->reason);
 }
 
@@ -25,7 +32,7 @@ void conn_linger_turn(struct conn *c)
     size_t n = 0;
 
     for (;;) {
-        switch (stream_recv(&c->client, waste, sizeof(waste), &n)) {
+        switch (stream_recv(c->lingering, waste, sizeof(waste), &n)) {
         case STREAM_OK:
             c->lingered += (uint32_t)n;
             if (c->lingered > LINGER_BYTES) {
@@ -44,5 +51,8 @@ void conn_linger_turn(struct conn *c)
 
 void conn_linger_timeout(struct conn *c)
 {
-    conn_end(c, c->reason);
+    if (sock_unacked(c->lingering->fd) > 0 && ++c->lingered_times < LINGER_TIMES)
+        conn_deadline(c, LINGER_MS);
+    else
+        conn_end(c, c->reason);
 }

@@ -32,9 +32,9 @@ static enum reason lost_reason(const struct conn *c, const struct stream *s)
 static void relay_over(struct conn *c)
 {
     if (c->relay.up.lost)
-        conn_linger(c, REASON_UPSTREAM_RESET);  /* it answered, then would not read on */
+        conn_linger(c, &c->client, REASON_UPSTREAM_RESET);  /* it answered, and read no more */
     else if (c->relay.down.lost)
-        conn_end(c, REASON_CLIENT_RESET);
+        conn_linger(c, &c->upstream, REASON_CLIENT_RESET);
     else
         conn_end(c, c->relay.up.cut ? REASON_CLIENT_CUT : REASON_DONE);
 }

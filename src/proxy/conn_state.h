@@ -32,7 +32,9 @@ struct conn {
     struct {                    /* monotonic microseconds; 0: not reached */
         uint64_t accepted, secured, connected, first;
     } at;
-    uint32_t lingered;          /* bytes thrown away in LINGER */
+    struct stream *lingering;   /* in LINGER: the side that is left */
+    uint32_t lingered;          /* bytes of it thrown away */
+    uint32_t lingered_times;
     int error;                  /* errno behind the reason, or 0 */
     enum conn_state state;
     enum reason reason;
@@ -44,8 +46,8 @@ struct conn {
 /* The one end. The conn is freed at the end of the loop's turn. */
 void conn_end(struct conn *c, enum reason why);
 
-/* End, but let the client read what was sent to it first. */
-void conn_linger(struct conn *c, enum reason why);
+/* End, but let that side take what was sent to it first. */
+void conn_linger(struct conn *c, struct stream *side, enum reason why);
 
 /* The only writer of c->state but for conn_end(). May end the connection. */
 void conn_enter(struct conn *c, enum conn_state state);
