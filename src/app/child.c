@@ -76,6 +76,7 @@ pid_t child_fork(struct loop *parent, const struct child_keep *keep, struct err 
     if (pid == 0) {
         loop_abandon(parent);
         reset_signals();
+        log_forget();
         logsink_forked();
         close_others(keep);
     } else if (pid < 0) {

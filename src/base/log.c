@@ -1,13 +1,16 @@
 #include "base/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/spill.h"
+
+#define LAST_WORDS_MS 500
 
 static struct log_sink sink = { STDERR_FILENO, LOG_FORMAT_TEXT, LOG_LEVEL_INFO };
 
@@ -23,6 +26,7 @@ static const struct {
 
 void log_set(const struct log_sink *s)
 {
+    (void)log_flush();          /* to where it was meant for, if that takes it */
     sink = *s;
 }
 
@@ -203,21 +207,38 @@ void logline_ms(struct logline *l, const char *key, uint64_t us)
     put_number(l, key, digits);
 }
 
-static void write_all(int fd, const char *p, size_t n)
+static struct spill spill;
+
+/* What waits at the end of the process gets a last chance. */
+static void last_words(void)
 {
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w <= 0)
-            return; /* a log that cannot be written must not stop the work */
-        p += w;
-        n -= (size_t)w;
-    }
+    (void)spill_flush(&spill, sink.fd, LAST_WORDS_MS);
+}
+
+bool log_flush(void)
+{
+    return spill.len == 0 || spill_flush(&spill, sink.fd, 0);
+}
+
+void log_forget(void)
+{
+    spill_forget(&spill);
+}
+
+/* Told as soon as a line gets through again. */
+static void tell_dropped(void)
+{
+    uint64_t n = spill.dropped;
+
+    spill.dropped = 0;
+    log_warn("%llu log lines were dropped: the log did not take them",
+             (unsigned long long)n);
 }
 
 void logline_end(struct logline *l)
 {
+    static bool will_have_last_words;
+
     if (l->off)
         return;
     if (sink.format == LOG_FORMAT_JSON)
@@ -227,7 +248,10 @@ void logline_end(struct logline *l)
         return;
     }
     put(l, "\n", 1);
-    write_all(sink.fd, l->text, l->len);
+    if (spill_write(&spill, sink.fd, l->text, l->len) && spill.dropped > 0)
+        tell_dropped();
+    if (spill.len > 0 && !will_have_last_words)
+        will_have_last_words = atexit(last_words) == 0;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)

@@ -29,6 +29,16 @@ void log_set(const struct log_sink *sink);
 struct log_sink log_get(void);
 bool log_wants(enum log_level level);
 
+/*
+ * Writing never waits: lines that a stalled reader does not take wait in memory, then
+ * are dropped and counted (spill.h). log_flush() writes what waits, as far as it goes;
+ * false while some is left. Whoever runs a loop calls it now and then.
+ */
+bool log_flush(void);
+
+/* In a child after fork(): what waits is the parent's to write. */
+void log_forget(void);
+
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LEVEL_WARN, __VA_ARGS__)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct loop {
     struct event_base *base;
+    struct event log_again;     /* wakes a loop whose log could not be written */
     struct list tasks;
     uint64_t now_us;            /* 0: not asked for in this turn yet */
     bool stopped;
@@ -35,6 +37,21 @@ struct loop_signal {
     void *arg;
 };
 
+static void on_log_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;                  /* loop_run() flushes at every turn */
+}
+
+static void flush_log(struct loop *l)
+{
+    static const struct timeval soon = { .tv_usec = 50000 };
+
+    if (!log_flush() && !evtimer_pending(&l->log_again, NULL))
+        evtimer_add(&l->log_again, &soon);
+}
+
 struct loop *loop_new(struct err *e)
 {
     struct loop *l = calloc(1, sizeof(*l));
@@ -51,6 +68,7 @@ struct loop *loop_new(struct err *e)
     if (l->base == NULL)
         goto fail;
     event_config_free(cfg);
+    evtimer_assign(&l->log_again, l->base, on_log_again, l);
     list_init(&l->tasks);
     return l;
 fail:
@@ -100,6 +118,7 @@ void loop_run(struct loop *l)
 {
     l->stopped = false;
     while (!l->stopped) {
+        flush_log(l);
         bool idle = list_empty(&l->tasks);
         int rc = event_base_loop(l->base, EVLOOP_ONCE | (idle ? 0 : EVLOOP_NONBLOCK));
 
