@@ -19,7 +19,6 @@ struct tls_conn {
     uint8_t nfirst;
     uint8_t refills;                /* receives left to the call that is under way */
     bool eof;                       /* the peer's FIN was read */
-    bool owes_ticket;               /* TLS 1.3: goes out with the first bytes we send */
     bool shut;                      /* our close_notify is out */
 };
 
@@ -182,11 +181,8 @@ static enum stream_io tls_handshake(struct stream *s)
     int rc = SSL_do_handshake(t->ssl);
     enum stream_io io;
 
-    if (rc == 1) {
-        t->owes_ticket = SSL_version(t->ssl) == TLS1_3_VERSION
-            && SSL_CTX_get_num_tickets(t->ctx->ssl_ctx) > 0;
+    if (rc == 1)
         return STREAM_OK;
-    }
     io = after(t, rc);
     if (io == STREAM_CUT)
         record_failure(t, false);
@@ -201,17 +197,9 @@ static enum stream_io tls_read(struct stream *s, void *p, size_t cap, size_t *n)
     return rc == 1 ? STREAM_OK : after(t, rc);
 }
 
-/*
- * The ticket of TLS 1.3 travels with the first bytes for the client, not with the
- * handshake: a client that only writes never reads it, and closing over unread bytes
- * resets the connection under what it wrote last.
- */
 static enum stream_io tls_write(struct stream *s, const void *p, size_t len, size_t *n)
 {
     struct tls_conn *t = before(s);
-
-    if (t->owes_ticket)
-        t->owes_ticket = SSL_new_session_ticket(t->ssl) != 1;
     int rc = SSL_write_ex(t->ssl, p, len, n);
 
     if (rc == 1)
@@ -281,7 +269,6 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx)
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_read_ahead(t->ssl, 1);
     SSL_set_accept_state(t->ssl);
-    SSL_set_num_tickets(t->ssl, 0);
     s->upper = t;
     s->ops = &tls_ops;
     return 0;

