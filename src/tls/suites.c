@@ -242,12 +242,36 @@ static int set_ciphers(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d
     return rc;
 }
 
+/* What gives away the bytes or the name: a listener of TLS has neither of them, at
+   whatever security level. Only lists of the operator can have brought them. */
+static int refuse_hollow(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
+{
+    STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx);
+    bool open = false, anonymous = false;
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+        const bool tls13 = strcmp(SSL_CIPHER_get_version(c), "TLSv1.3") == 0;
+        const struct diag_at at = tls13 ? p->at_ciphersuites : p->at_ciphers;
+        if (!open && SSL_CIPHER_get_bits(c, NULL) == 0) {
+            diag_add(d, DIAG_ERROR, at, tls13 ? "leave it out" : "add !eNULL, or leave it out",
+                     "%s has no encryption", SSL_CIPHER_get_name(c));
+            open = true;
+        } else if (!anonymous && SSL_CIPHER_get_auth_nid(c) == NID_auth_null) {
+            diag_add(d, DIAG_ERROR, at, "add !aNULL, or leave it out",
+                     "%s has no authentication", SSL_CIPHER_get_name(c));
+            anonymous = true;
+        }
+    }
+    return open || anonymous ? -1 : 0;
+}
+
 int suites_set_ciphers(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
 {
     int rc13 = set_ciphersuites(ctx, p, d);
     int rc12 = set_ciphers(ctx, p, d);
 
-    return rc13 == 0 && rc12 == 0 ? 0 : -1;
+    return rc13 == 0 && rc12 == 0 ? refuse_hollow(ctx, p, d) : -1;
 }
 
 /* --- groups --- */

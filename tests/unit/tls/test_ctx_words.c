@@ -106,6 +106,16 @@ Test(ctx_words, a_version_without_a_suite)
             "no suite for TLS 1.2 works with the key of the certificate (RSA 2048)");
 }
 
+Test(ctx_words, suites_that_hide_nothing_or_prove_nothing)
+{
+    REFUSES("RSA", ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-NULL-SHA", "ciphers",
+            "ECDHE-RSA-NULL-SHA has no encryption (add !eNULL, or leave it out)");
+    REFUSES("RSA", ciphers, "NULL:@SECLEVEL=0:!aNULL", "ciphers", "has no encryption");
+    REFUSES("RSA", ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ADH-AES128-GCM-SHA256:@SECLEVEL=0",
+            "ciphers", "ADH-AES128-GCM-SHA256 has no authentication (add !aNULL, or leave it out)");
+    REFUSES("RSA", ciphers, "HIGH", "ciphers", "has no authentication");
+}
+
 Test(ctx_words, a_key_that_openssl_finds_too_short)
 {
     REFUSES("RSA1024", depth, 5, "store",
