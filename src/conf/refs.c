@@ -192,6 +192,20 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
     free(fix);
 }
 
+/* A handshake names its highest version; OpenSSL offers all between two. */
+static void check_protocols(struct builder *b, const struct conf_route *r)
+{
+    unsigned set = r->protocols, low = set & (~set + 1u);
+
+    /* Without a gap, the lowest bit carries through all of them. */
+    if (set == 0 || build_was_refused(b, &r->head, KEY_ROUTE_PROTOCOLS)
+        || ((set + low) & set) == 0)
+        return;
+    build_error(b, conf_at(&r->head, KEY_ROUTE_PROTOCOLS, NULL),
+                "list the versions between the lowest and the highest too",
+                "TLS cannot skip a version");
+}
+
 /* What nobody uses. */
 
 static const struct conf_route *user_of(const struct conf *c, const void *object)
@@ -222,6 +236,7 @@ void build_refs(struct builder *b)
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
         guard_tickets(b, c->routes[i]);
+        check_protocols(b, c->routes[i]);
     }
     build_listeners(b);
     for (size_t i = 0; i < c->nupstreams; i++)
