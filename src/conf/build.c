@@ -192,7 +192,8 @@ static void set_key(struct builder *b, const struct place *p, const struct setti
 
     if (row == NULL) {
         char *hint = schema_key_hint(p->kind, t->key);
-        struct diag_at where = { at, p->head->title, t->key, t->value };
+        /* Whatever it is, it may be a secret. */
+        struct diag_at where = { at, p->head->title, t->key, NULL };
         build_error(b, where, hint, "unknown key");
         free(hint);
         return;

@@ -54,6 +54,12 @@ char *schema_section_hint(const char *word)
     return schema_hint(word, conf_sections, SECTION_COUNT);
 }
 
+static bool means_secret(const char *key)
+{
+    return strcasestr(key, "password") != NULL || strcasestr(key, "passphrase") != NULL
+        || strcasestr(key, "secret") != NULL;
+}
+
 char *schema_key_hint(enum conf_section s, const char *key)
 {
     const char *words[KEY_COUNT];
@@ -70,5 +76,7 @@ char *schema_key_hint(enum conf_section s, const char *key)
         if (strcmp(conf_keys[i].key, key) == 0)
             return mem_printf("it is a key of [%s%s]", conf_sections[conf_keys[i].section],
                               schema_named(conf_keys[i].section) ? " …" : "");
+    if (means_secret(key))
+        return mem_strdup("a password stands in a file of its own: password_file of [store …]");
     return NULL;
 }

@@ -8,7 +8,7 @@
 #include "conf/file.h"
 #include "conf/schema.h"
 
-#define SHOWN_TEXT 80           /* of a line that is no key = value */
+#define SHOWN_TEXT 24           /* of the word that begins a line that is no key = value */
 
 /* How the line that inih has been handed last is to be understood. */
 struct source {
@@ -26,7 +26,17 @@ struct source {
     struct diags *d;
 };
 
-/* `text`, where there is no key to go with it, is quoted in the message. */
+/* The word that begins a line. The rest may be a secret: it is never shown. */
+static struct span first_word(struct span text)
+{
+    size_t n = 0;
+
+    while (n < text.len && n < SHOWN_TEXT && strchr(" \t=:", text.p[n]) == NULL)
+        n++;
+    return (struct span){ text.p, n };
+}
+
+/* Of `text`, where there is no key to go with it, the message quotes the first word. */
 static void finding(struct source *s, const char *key, struct span text, char *hint,
                     const char *message)
 {
@@ -36,10 +46,11 @@ static void finding(struct source *s, const char *key, struct span text, char *h
                                        : mem_printf("%s %s", s->section, s->name);
     struct diag_at at = { { s->path, s->line }, title, key, value };
 
-    if (text.p != NULL && key == NULL)
-        diag_add(s->d, DIAG_ERROR, at, hint, "%s: \"%.*s\"%s", message,
-                 (int)(text.len < SHOWN_TEXT ? text.len : SHOWN_TEXT), text.p,
-                 text.len > SHOWN_TEXT ? "…" : "");
+    struct span word = text.p && key == NULL ? first_word(text) : (struct span){ 0 };
+
+    if (word.len > 0)
+        diag_add(s->d, DIAG_ERROR, at, hint, "%s: \"%.*s\"%s", message, (int)word.len, word.p,
+                 word.len < text.len ? " …" : "");
     else
         diag_add(s->d, DIAG_ERROR, at, hint, "%s", message);
     free(title);
@@ -310,11 +321,37 @@ static int take_value(void *arg, const char *section, const char *key, const cha
     return 1;
 }
 
+/* The line on which a PEM block begins; 0 when there is none. */
+static unsigned pem_line(struct span rest)
+{
+    static const char mark[] = "-----BEGIN ";
+    unsigned n = 0;
+
+    while (rest.len > 0) {
+        const char *nl = memchr(rest.p, '\n', rest.len);
+        struct span line = str_trim(nl ? up_to(rest, nl) : rest);
+        n++;
+        if (line.len >= sizeof(mark) - 1 && memcmp(line.p, mark, sizeof(mark) - 1) == 0)
+            return n;
+        size_t used = nl ? (size_t)(nl - rest.p) + 1 : rest.len;
+        rest = (struct span){ rest.p + used, rest.len - used };
+    }
+    return 0;
+}
+
 void source_parse(const char *bytes, size_t len, const char *path, struct settings *out,
                   struct diags *d)
 {
     struct source s = { .rest = { bytes, len }, .path = path, .out = out, .d = d };
 
+    /* One finding, and nothing of it shown: it may be a private key. */
+    unsigned pem = pem_line(s.rest);
+    if (pem > 0) {
+        diag_add(d, DIAG_ERROR, (struct diag_at){ .at = { path, pem } },
+                 "certificates and keys stand in files of their own, named by cert, key and ca",
+                 "this is a PEM file, not a configuration");
+        return;
+    }
     int rc = ini_parse_stream(read_line, &s, take_value, &s);
     if (rc != 0)
         diag_add(d, DIAG_ERROR, (struct diag_at){ .at = { path, s.line } }, NULL,

@@ -108,7 +108,13 @@ static const struct {
     { "[upstream u]\nserver 127.0.0.1:9042\n",
       { DIAG_ERROR, 2, "", "not of the form key = value", "\"server = 127.0.0.1:9042\"" } },
     { "[proxy]\nanything at all\n",
-      { DIAG_ERROR, 2, "", "not of the form key = value: \"anything at all\"", "" } },
+      { DIAG_ERROR, 2, "", "not of the form key = value: \"anything\" …", "" } },
+    { "[proxy]\nMIIEvQIBADANBgkqhkiG9w0BAQEF\n",
+      { DIAG_ERROR, 2, "", "not of the form key = value: \"MIIEvQIBADANBgkqhkiG9w0B\" …", "" } },
+    { "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n",
+      { DIAG_ERROR, 1, "", "this is a PEM file, not a configuration", NULL } },
+    { "[proxy]\nkeep = x\n\n  -----BEGIN CERTIFICATE-----\r\nMIIEvQIBADAN\n",
+      { DIAG_ERROR, 4, "", "this is a PEM file, not a configuration", NULL } },
     { "[proxy]\n= 1\n", { DIAG_ERROR, 2, "", "not of the form key = value", "" } },
     { "[proxy]\n\x01workers = 1\n", { DIAG_ERROR, 2, "", "a control character", "" } },
     { "[proxy]\nworkers = 1\rlog = a\n", { DIAG_ERROR, 2, "", "a control character", "" } },
@@ -134,6 +140,30 @@ Test(source, refuses_each_slip_once)
                   findings(&d));
         cr_expect_eq(d.n, 1, "case %zu:\n%s\nsaid\n%s", i, bad[i].ini, findings(&d));
         settings_free(&s);
+        diags_free(&d);
+    }
+}
+
+Test(source, nothing_that_may_be_a_secret_is_shown)
+{
+    static const char *const slips[] = {
+        "[store s]\ncert = c.pem\npassword = geheim\n",
+        "[store s]\ncert = c.pem\nkeep = geheim\n",
+        "[proxy]\nkey_secret = geheim\n",
+        "[proxy]\n= geheim\n",
+        "[proxy]\n=geheim\n",
+        "[proxy]\nmy password geheim\n",
+        "[proxy]\npass wort: geheim\n",
+        "[proxy] password = geheim\n",
+        "-----BEGIN PRIVATE KEY-----\ngeheim\n-----END PRIVATE KEY-----\n",
+    };
+
+    for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+        struct diags d = { 0 };
+
+        conf_free(build_text(slips[i], strlen(slips[i]), &d));
+        cr_expect(d.errors > 0 && strstr(findings(&d), "geheim") == NULL, "case %zu:\n%s", i,
+                  findings(&d));
         diags_free(&d);
     }
 }
