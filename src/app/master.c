@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "tls/ctx.h"
 
-static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD };
+static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
+                               SIGCHLD };
 #define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 enum phase { STARTING, RUNNING, DRAINING, ENDED };
@@ -45,14 +46,16 @@ static int open_log(const struct conf_proxy *p, struct err *e)
     return logsink_open(p->log, (enum log_format)p->log_format, (enum log_level)p->log_level, e);
 }
 
-static void reopen_log(struct master *m)
+static bool reopen_log(struct master *m)
 {
     struct err e = ERR_INIT;
 
-    if (open_log(settings(m), &e) != 0)
+    if (open_log(settings(m), &e) != 0) {
         log_error("the log %s %s; the old one stays in use", settings(m)->log, e.text);
-    else
-        pool_log(m->pool);
+        return false;
+    }
+    pool_log(m->pool);
+    return true;
 }
 
 static void log_started(const struct master *m)
@@ -230,7 +233,7 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
                   (unsigned long long)ed->generation);
         return;
     }
-    reopen_log(m); /* it may be another one now */
+    (void)reopen_log(m); /* it may be another one now */
     edition_log_listeners(ed);
 
     struct logline l;
@@ -271,8 +274,12 @@ static void on_signal(void *arg, int signo)
     case SIGUSR1:
         if (m->phase == STARTING)
             break;
-        reopen_log(m);
-        log_info("log reopened");
+        if (reopen_log(m))
+            log_info("log reopened");
+        break;
+    case SIGUSR2:
+        if (m->phase != STARTING)
+            log_info("SIGUSR2 has no meaning yet, and is ignored");
         break;
     case SIGTERM:
         if (m->phase == RUNNING) {

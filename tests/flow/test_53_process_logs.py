@@ -42,6 +42,23 @@ def test_a_log_file_is_reopened_on_usr1(gate, origin, certs, tmp_path, workers):
     assert proxy.output == []
 
 
+def test_a_log_that_cannot_be_reopened_is_not_said_to_be(gate, origin, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    log, moved = folder / "sallyport.log", tmp_path / "moved"
+    proxy = gate(origin(echo).address, proxy={"log": log}, listeners=0)
+    until("it started", lambda: any("listening on" in r["message"] for r in records(log)))
+    folder.rename(moved)
+    old = moved / "sallyport.log"
+
+    proxy.signal(signal.SIGUSR1)
+    until("the error", lambda: any("the old one stays in use" in r["message"]
+                                   for r in records(old)))
+    proxy.signal(signal.SIGUSR2)
+    until("what follows", lambda: any("SIGUSR2" in r["message"] for r in records(old)))
+    assert not any(r["message"] == "log reopened" for r in records(old))
+
+
 def test_access_log_off(gate, origin, certs):
     """What an operator may have to act on is told all the same."""
     proxy = gate(origin(echo).address, proxy={"access_log": "off"})
