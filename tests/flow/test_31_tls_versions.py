@@ -43,7 +43,8 @@ def test_versions(gate, origin, certs, ours, theirs, agreed):
 
 
 def test_old_versions_can_be_written_out(gate, origin, certs):
-    proxy = gate(origin(echo).address, protocols="TLSv1.1, TLSv1.2", ciphers="ALL:!aNULL:@SECLEVEL=0")
+    proxy = gate(origin(echo).address, protocols="TLSv1.1, TLSv1.2",
+                 ciphers="ALL:!aNULL:@SECLEVEL=0")
     assert client.outcome(proxy.address, certs, **OLD) == "ok"
     assert proxy.await_access(reason="done")["tls"] == "TLSv1.1"
     assert client.outcome(proxy.address, certs, **OLDEST) == "TLSV1_ALERT_PROTOCOL_VERSION"
