@@ -261,12 +261,23 @@ static void add_files(struct loading *l, const struct conf *c)
 }
 
 /* What the process needs of this host beside the files: a user, and a log. */
-static void judge_process(const struct conf_proxy *p, struct diags *d)
+static void judge_process(const struct load_plan *plan, const struct conf_proxy *p,
+                          struct diags *d)
 {
     struct err e = ERR_INIT;
-    struct privs who = privs_plan(p, d);
+    struct diags said = { 0 };
+    struct privs who = privs_plan(p, &said);
+    bool written = p->head.set[KEY_PROXY_USER].file != NULL;
 
     privs_free(&who);
+    for (size_t i = 0; i < said.n; i++) {
+        const struct diag *g = &said.v[i];
+        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
+        /* What comes of the default user was said at the start. */
+        if (g->level == DIAG_ERROR || written || !plan->again)
+            diag_add(d, g->level, where, g->hint, "%s", g->message);
+    }
+    diags_free(&said);
     if (logsink_check(p->log, &e) != 0)
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_LOG, p->log), NULL, "%s", e.text);
 }
@@ -290,7 +301,7 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pi
         settings_pack(&s, &packed, &len);
         bundle_put(l.bundle, packed, len, "settings");
         free(packed);
-        judge_process(&c->proxy, d);
+        judge_process(plan, &c->proxy, d);
         add_files(&l, c);
         if (d->errors == 0)
             prove(l.bundle, d);

@@ -33,6 +33,7 @@ struct load_plan {
     const struct settings *overrides;   /* command line and environment; may be NULL */
     const struct mem_file *files;
     size_t nfiles;
+    bool again;                         /* a reload: the process runs, as whom it was decided */
 };
 
 /* NULL when d has an error. Findings of both the reading and the proof are in d. */

@@ -13,10 +13,11 @@
 
 struct reload {
     struct loop *loop;
-    const struct load_plan *plan;
+    struct load_plan plan;
     struct reload_events ev;
     struct pool *pool;          /* the master's */
     struct edition *current, *offered;
+    struct conf *started;       /* what the process was started with, once it is replaced */
     struct diags findings;      /* of the load under way */
     struct loader_job *job;
     struct loop_timer *timer;
@@ -63,7 +64,7 @@ static bool prepare(struct reload *r, int bundle_fd)
     if (r->pool == NULL || edition_bind(r->offered, r->current, pool_size(r->pool), d) != 0)
         return false;
     if (r->current != NULL)
-        conf_warn_restart(r->current->conf, r->offered->conf, d);
+        conf_warn_restart(r->started ? r->started : r->current->conf, r->offered->conf, d);
     return true;
 }
 
@@ -88,9 +89,14 @@ void reload_settled(struct reload *r, const char *why)
         return;
     }
     /* The workers have closed what is not in the new edition; now so do we. */
+    if (r->current != NULL && r->started == NULL) {
+        r->started = r->current->conf;
+        r->current->conf = NULL;
+    }
     edition_free(r->current);
     r->current = r->offered;
     r->offered = NULL;
+    r->plan.again = true;
     conclude(r, true);
 }
 
@@ -100,7 +106,7 @@ static void begin(struct reload *r)
 
     r->pending = false;
     r->burst_us = 0;
-    r->job = loader_start(r->loop, r->plan, on_loaded, r, &e);
+    r->job = loader_start(r->loop, &r->plan, on_loaded, r, &e);
     if (r->job == NULL) {
         diag_add(&r->findings, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
         give_up(r);
@@ -163,7 +169,7 @@ struct reload *reload_new(struct loop *l, const struct load_plan *plan,
     struct reload *r = mem_zalloc(sizeof(*r));
 
     r->loop = l;
-    r->plan = plan;
+    r->plan = *plan;
     r->ev = *ev;
     r->timer = loop_timer_new(l, on_timer, r);
     if (r->timer == NULL) {
@@ -181,6 +187,7 @@ void reload_free(struct reload *r)
     reload_stop(r);
     edition_free(r->offered);
     edition_free(r->current);
+    conf_free(r->started);
     diags_free(&r->findings);
     loop_timer_free(r->timer);
     free(r);

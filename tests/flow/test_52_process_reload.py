@@ -183,3 +183,22 @@ def test_a_new_worker_has_the_new_configuration(served, certs, files):
     victim, = served.workers()
     os.kill(victim, signal.SIGKILL)
     assert serial(served, certs) == certs.server_new.serial
+
+
+def test_a_restart_key_is_compared_with_the_start(gate, origin):
+    proxy = gate(origin(echo).address, proxy={"workers": 1})
+    good = proxy.path.read_text()
+
+    def warnings():
+        return [r["message"] for r in proxy.records
+                if "takes effect at the next restart" in r["message"]]
+
+    for n in (2, 3):
+        proxy.path.write_text(good.replace("workers = 1", f"workers = {n}"))
+        reload(proxy)
+        assert len(warnings()) == n - 1
+        assert f'workers = "{n}"' in warnings()[-1]
+        assert 'until then it is "1"' in warnings()[-1]
+    proxy.path.write_text(good)
+    reload(proxy)
+    assert len(warnings()) == 2, "it is what it was"
