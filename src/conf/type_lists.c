@@ -103,6 +103,8 @@ int type_parse_protocol(struct span text, unsigned *out, struct refusal *r)
     char *word = mem_strndup(text.p, text.len);
     const char *near = str_eq(text, "TLSv1.0")
                            ? type_protocols[0]
+                       : strncmp(word, "SSL", 3) == 0
+                           ? "TLSv1.2" /* SSL 2 and 3 are gone; this is the least that is sound */
                            : str_nearest(word, type_protocols, TYPE_PROTOCOL_COUNT);
     if (near != NULL)
         err_setx(&r->hint, "did you mean \"%s\"?", near);
@@ -133,6 +135,10 @@ static int parse_numeric(struct span text, const char *example, struct addr *out
 {
     bool unix_path = text.len >= 5 && memcmp(text.p, "unix:", 5) == 0;
 
+    if (memmem(text.p, text.len, "://", 3) != NULL) {
+        err_setx(&r->hint, "write the address alone, such as %s", example);
+        return err_setx(&r->why, "an address has no scheme and no path");
+    }
     if (!unix_path && is_host_name(text)) {
         err_setx(&r->hint, "names are not looked up: write the address, such as %s", example);
         return err_setx(&r->why, "a host name; only numeric addresses and localhost are accepted");
@@ -148,6 +154,8 @@ int type_parse_address(struct span text, struct conf_addrs *out, struct refusal 
     struct span digits = star ? (struct span){ text.p + 2, text.len - 2 } : text;
 
     if (parse_numeric(text, "0.0.0.0:443", &a, r) < 0) {
+        if (str_u64(digits, UINT64_MAX, &port) && port > 65535)
+            return err_setx(&r->why, "a port is a number from 0 to 65535");
         if (str_u64(digits, 65535, &port))
             err_setx(&r->hint, "did you mean \"0.0.0.0:%u\"?", (unsigned)port);
         return -1;
