@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BYTES 16
 #define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
 
 struct tls_conn {
