@@ -242,11 +242,13 @@ static int set_ciphers(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d
     return rc;
 }
 
-/* What gives away the bytes or the name: a listener of TLS has neither of them, at
-   whatever security level. Only lists of the operator can have brought them. */
+/* What gives away the bytes or the name. Only lists of the operator can have brought
+   it; and only what could be negotiated counts: lists such as HIGH name anonymous
+   suites, which every security level but 0 leaves out again. */
 static int refuse_hollow(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d)
 {
-    STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx);
+    SSL *probe = SSL_new(ctx);
+    STACK_OF(SSL_CIPHER) *all = probe != NULL ? SSL_get1_supported_ciphers(probe) : NULL;
     bool open = false, anonymous = false;
 
     for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
@@ -263,6 +265,8 @@ static int refuse_hollow(SSL_CTX *ctx, const struct tls_policy *p, struct diags 
             anonymous = true;
         }
     }
+    sk_SSL_CIPHER_free(all);
+    SSL_free(probe);
     return open || anonymous ? -1 : 0;
 }
 

@@ -75,7 +75,7 @@ Test(ctx_words, all_wrong_words_at_once)
 Test(ctx_words, what_operators_copy_from_elsewhere_is_taken)
 {
     static const char *const lists[] = {
-        "HIGH:!aNULL:!MD5:!RC4:!3DES", "ECDHE+AESGCM:ECDHE+CHACHA20:!kRSA:@STRENGTH",
+        "HIGH", "HIGH:!aNULL:!MD5:!RC4:!3DES", "ECDHE+AESGCM:ECDHE+CHACHA20:!kRSA:@STRENGTH",
         "ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256", "DEFAULT@SECLEVEL=1",
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
     };
@@ -108,12 +108,12 @@ Test(ctx_words, a_version_without_a_suite)
 
 Test(ctx_words, suites_that_hide_nothing_or_prove_nothing)
 {
-    REFUSES("RSA", ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-NULL-SHA", "ciphers",
-            "ECDHE-RSA-NULL-SHA has no encryption (add !eNULL, or leave it out)");
+    REFUSES("RSA", ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-NULL-SHA:@SECLEVEL=0",
+            "ciphers", "ECDHE-RSA-NULL-SHA has no encryption (add !eNULL, or leave it out)");
     REFUSES("RSA", ciphers, "NULL:@SECLEVEL=0:!aNULL", "ciphers", "has no encryption");
     REFUSES("RSA", ciphers, "ECDHE-RSA-AES128-GCM-SHA256:ADH-AES128-GCM-SHA256:@SECLEVEL=0",
             "ciphers", "ADH-AES128-GCM-SHA256 has no authentication (add !aNULL, or leave it out)");
-    REFUSES("RSA", ciphers, "HIGH", "ciphers", "has no authentication");
+    REFUSES("RSA", ciphers, "HIGH:@SECLEVEL=0", "ciphers", "has no authentication");
 }
 
 Test(ctx_words, a_key_that_openssl_finds_too_short)
