@@ -139,7 +139,34 @@ static const char html_head[] =
     " <a href=\"/json\">JSON</a>).</p>\n"
     "<dl>\n";
 
-char *page_html(const struct page_facts *f, size_t *len)
+static void html_fact(FILE *o, const struct fact *f, bool first)
+{
+    (void)first;
+    fprintf(o, "<dt>%s</dt><dd>", f->label);
+    put_html(o, f->value != NULL ? f->value : f->none);
+    fputs("</dd>\n", o);
+}
+
+static void plain_fact(FILE *o, const struct fact *f, bool first)
+{
+    (void)first;
+    fprintf(o, "%-20s", f->label);
+    put_plain(o, f->value != NULL ? f->value : f->none);
+    fputc('\n', o);
+}
+
+static void json_fact(FILE *o, const struct fact *f, bool first)
+{
+    fprintf(o, "%s  \"%s\": ", first ? "" : ",\n", f->key);
+    if (f->value == NULL || f->bare)
+        fputs(f->value != NULL ? f->value : "null", o);
+    else
+        put_json(o, f->value);
+}
+
+/* A form is its frame, and how one fact stands in it. */
+static char *render(const struct page_facts *f, size_t *len, const char *head,
+                    void (*put)(FILE *, const struct fact *, bool first), const char *tail)
 {
     struct numbers numbers;
     struct fact facts[FACTS_MAX];
@@ -149,52 +176,24 @@ char *page_html(const struct page_facts *f, size_t *len)
 
     if (o == NULL)
         return NULL;
-    fputs(html_head, o);
-    for (size_t i = 0; i < n; i++) {
-        fprintf(o, "<dt>%s</dt><dd>", facts[i].label);
-        put_html(o, facts[i].value != NULL ? facts[i].value : facts[i].none);
-        fputs("</dd>\n", o);
-    }
-    fputs("</dl>\n</body>\n</html>\n", o);
+    fputs(head, o);
+    for (size_t i = 0; i < n; i++)
+        put(o, &facts[i], i == 0);
+    fputs(tail, o);
     return finish(o, &text);
+}
+
+char *page_html(const struct page_facts *f, size_t *len)
+{
+    return render(f, len, html_head, html_fact, "</dl>\n</body>\n</html>\n");
 }
 
 char *page_plain(const struct page_facts *f, size_t *len)
 {
-    struct numbers numbers;
-    struct fact facts[FACTS_MAX];
-    size_t n = list_facts(f, &numbers, facts);
-    char *text = NULL;
-    FILE *o = open_memstream(&text, len);
-
-    if (o == NULL)
-        return NULL;
-    fputs("sallyport: what the proxy knows of this connection\n\n", o);
-    for (size_t i = 0; i < n; i++) {
-        fprintf(o, "%-20s", facts[i].label);
-        put_plain(o, facts[i].value != NULL ? facts[i].value : facts[i].none);
-        fputc('\n', o);
-    }
-    return finish(o, &text);
+    return render(f, len, "sallyport: what the proxy knows of this connection\n\n", plain_fact, "");
 }
 
 char *page_json(const struct page_facts *f, size_t *len)
 {
-    struct numbers numbers;
-    struct fact facts[FACTS_MAX];
-    size_t n = list_facts(f, &numbers, facts);
-    char *text = NULL;
-    FILE *o = open_memstream(&text, len);
-
-    if (o == NULL)
-        return NULL;
-    for (size_t i = 0; i < n; i++) {
-        fprintf(o, "%s\"%s\": ", i == 0 ? "{\n  " : ",\n  ", facts[i].key);
-        if (facts[i].value == NULL || facts[i].bare)
-            fputs(facts[i].value != NULL ? facts[i].value : "null", o);
-        else
-            put_json(o, facts[i].value);
-    }
-    fputs("\n}\n", o);
-    return finish(o, &text);
+    return render(f, len, "{\n", json_fact, "\n}\n");
 }
