@@ -52,16 +52,11 @@ static enum step push(struct flow *f, const struct flow *back, struct bufpool *p
 }
 
 /* The source has ended and all is written: end the sink's direction. */
-static enum step shut(struct flow *f)
+static void shut(struct flow *f)
 {
-    switch (stream_shut(f->to)) {
-    case STREAM_AGAIN:
-        return STEP_STOP;
-    default:
-        /* A peer that left before it heard the end has lost nothing. */
+    /* A peer that left before it heard the end has lost nothing. */
+    if (stream_shut(f->to) != STREAM_AGAIN)
         f->state = FLOW_SHUT;
-        return STEP_STOP;
-    }
 }
 
 /* Read what there is, as far as there is room. STEP_ON: bytes are held, or the source
@@ -101,10 +96,12 @@ static enum relay_status pump(struct flow *f, const struct flow *back, struct bu
             *failed = f->to;
             return RELAY_FAILED;
         }
-        if (s == STEP_ON && f->state == FLOW_DRAINING)
-            s = shut(f);
         if (s == STEP_STOP)
             break;
+        if (f->state == FLOW_DRAINING) {
+            shut(f);
+            break;
+        }
         if (f->bytes >= stop_at || reads == 0)
             return RELAY_MORE;
         if (buf_open(&f->buf, pool) != 0)

@@ -256,11 +256,6 @@ void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done
         on_deadline(w);
 }
 
-unsigned worker_open_connections(const struct worker *w)
-{
-    return w->env.open;
-}
-
 void worker_free(struct worker *w)
 {
     if (w == NULL)

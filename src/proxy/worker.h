@@ -38,8 +38,6 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
 typedef void worker_drained_fn(void *arg, unsigned cut);
 void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done, void *arg);
 
-unsigned worker_open_connections(const struct worker *w);
-
 /* Ends every connection at once. */
 void worker_free(struct worker *w);
 

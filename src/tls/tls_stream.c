@@ -356,10 +356,3 @@ uint64_t tls_stream_bytes_in(const struct stream *s)
 
     return t->bytes_in;
 }
-
-bool tls_stream_peer_closed(const struct stream *s)
-{
-    const struct tls_conn *t = s->upper;
-
-    return (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
-}

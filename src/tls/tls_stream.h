@@ -44,7 +44,4 @@ const char *tls_stream_sni(const struct stream *s);
 /* Bytes received on the wire so far. */
 uint64_t tls_stream_bytes_in(const struct stream *s);
 
-/* The peer has sent close_notify (TLS 1.2: it may close at once, and that is no error). */
-bool tls_stream_peer_closed(const struct stream *s);
-
 #endif
