@@ -1,146 +1,25 @@
 #include "app/loader.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "app/inputs.h"
 #include "app/logsink.h"
 #include "app/privs.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "conf/conf.h"
-#include "conf/file.h"
 #include "conf/source.h"
 #include "proxy/snapshot.h"
 #include "tls/keypair.h"
 #include "tls/load.h"
 
-#define MEMORY_PREFIX "memory:"
-
-/* A file or password that was asked for; each is read once, and complained of
-   once, however many keys name it (fd:N could not be read a second time). */
-struct read_once {
-    char *name;
-    bool password, ok;
-    struct file file;
-};
-
 struct loading {
     const struct load_plan *plan;
-    struct loader_pipes *pipes; /* NULL: there is no next time */
+    struct inputs *inputs;
     struct diags *d;
     struct bundle *bundle;
-    struct read_once **v;
-    size_t n;
 };
-
-static struct read_once *remember(struct loading *l, const char *name, bool password)
-{
-    struct read_once *r = mem_zalloc(sizeof(*r));
-
-    r->name = mem_strdup(name);
-    r->password = password;
-    l->v = mem_grow(l->v, l->n + 1, sizeof(struct read_once *));
-    l->v[l->n++] = r;
-    return r;
-}
-
-static struct read_once *recall(const struct loading *l, const char *name, bool password)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (l->v[i]->password == password && strcmp(l->v[i]->name, name) == 0)
-            return l->v[i];
-    return NULL;
-}
-
-static const struct mem_file *in_memory(const struct load_plan *p, const char *path)
-{
-    for (size_t i = 0; i < p->nfiles; i++)
-        if (strcmp(p->files[i].path, path) == 0)
-            return &p->files[i];
-    return NULL;
-}
-
-/* The bytes behind a path; false when there are none (the finding was added). */
-static bool input(struct loading *l, const char *path, struct diag_at where, struct tls_input *out)
-{
-    *out = (struct tls_input){ .path = path, .where = where };
-    if (strncmp(path, MEMORY_PREFIX, strlen(MEMORY_PREFIX)) == 0) {
-        const struct mem_file *m = in_memory(l->plan, path);
-        if (m == NULL) {
-            diag_add(l->d, DIAG_ERROR, where, NULL, "there is no such file in memory");
-            return false;
-        }
-        out->data = m->data;
-        out->len = m->len;
-        return true;
-    }
-
-    struct read_once *r = recall(l, path, false);
-    if (r == NULL) {
-        r = remember(l, path, false);
-        r->ok = file_read(path, where, &r->file, l->d) == 0;
-    }
-    out->data = r->file.data;
-    out->len = r->file.len;
-    return r->ok;
-}
-
-static void keep_pipe(struct loading *l, const char *spec, const struct file *f)
-{
-    struct span digits = { spec + strlen("fd:"), strlen(spec) - strlen("fd:") };
-    struct loader_pipes *p = l->pipes;
-    uint64_t number;
-
-    if (p == NULL || p->n == LOADER_PIPES_MAX || !str_u64(digits, INT_MAX, &number)
-        || lseek((int)number, 0, SEEK_CUR) >= 0)
-        return;
-
-    int copy = memfd_create("password", MFD_CLOEXEC);
-    if (copy >= 0 && write(copy, f->data, f->len) == (ssize_t)f->len) {
-        p->number[p->n] = (int)number;
-        p->copy[p->n++] = copy;
-    } else if (copy >= 0) {
-        close(copy);
-    }
-}
-
-/* The password of a store: NULL and true when none is configured. */
-static bool password(struct loading *l, const struct conf_store *st, const char **out)
-{
-    bool own = st->key_password_file != NULL;
-    const char *spec = own ? st->key_password_file : st->password_file;
-
-    *out = NULL;
-    if (spec == NULL)
-        return true;
-
-    struct read_once *r = recall(l, spec, true);
-    if (r == NULL) {
-        enum conf_key key = own ? KEY_STORE_KEY_PASSWORD_FILE : KEY_STORE_PASSWORD_FILE;
-        r = remember(l, spec, true);
-        r->ok = file_password(spec, conf_at(&st->head, key, spec), &r->file, l->d) == 0;
-        if (r->ok && strncmp(spec, "fd:", strlen("fd:")) == 0)
-            keep_pipe(l, spec, &r->file);
-    }
-    *out = (const char *)r->file.data;
-    return r->ok;
-}
-
-/* All files of a list; false when any is missing (the others were looked at too). */
-static bool inputs(struct loading *l, const struct conf_head *head, enum conf_key key,
-                   const struct conf_strs *paths, struct tls_input **out)
-{
-    bool ok = true;
-
-    *out = mem_zalloc(paths->n * sizeof(struct tls_input));
-    for (size_t i = 0; i < paths->n; i++)
-        ok &= input(l, paths->v[i], conf_at(head, key, paths->v[i]), &(*out)[i]);
-    return ok;
-}
 
 /* Dates are judged here and nowhere later: a worker that is replaced must come up
    with what is in force, however old that is by then. */
@@ -169,14 +48,19 @@ static void put_keymat(struct bundle *b, const char *store, size_t n, const stru
 static void add_store(struct loading *l, const struct conf_store *st)
 {
     struct tls_input *certs, *keys;
-    const char *pass;
-    bool ok = inputs(l, &st->head, KEY_STORE_CERT, &st->cert, &certs);
+    struct store_input in = { .ncerts = st->cert.n, .nkeys = st->key.n };
+    bool ok = inputs_files(l->inputs, &st->head, KEY_STORE_CERT, &st->cert, &certs);
 
-    ok &= inputs(l, &st->head, KEY_STORE_KEY, &st->key, &keys);
-    ok &= password(l, st, &pass);
+    ok &= inputs_files(l->inputs, &st->head, KEY_STORE_KEY, &st->key, &keys);
+    ok &= inputs_password(l->inputs, &st->head, KEY_STORE_PASSWORD_FILE, st->password_file,
+                          &in.pw.store);
+    ok &= inputs_password(l->inputs, &st->head, KEY_STORE_KEY_PASSWORD_FILE,
+                          st->key_password_file, &in.pw.key);
+    in.certs = certs;
+    in.keys = keys;
     if (ok) {
         struct keymats k = { 0 };
-        if (load_store(certs, st->cert.n, keys, st->key.n, pass, &k, l->d) == 0)
+        if (load_store(&in, &k, l->d) == 0)
             for (size_t i = 0; i < k.n; i++) {
                 judge_keymat(st, &k.v[i], l->d);
                 put_keymat(l->bundle, st->head.name, i, &k.v[i]);
@@ -189,13 +73,14 @@ static void add_store(struct loading *l, const struct conf_store *st)
 
 static void add_trust(struct loading *l, const struct conf_trust *t)
 {
+    const struct passwords none = { NULL, NULL };
     struct tls_input *files;
     size_t n = 0;
 
-    if (inputs(l, &t->head, KEY_TRUST_CA, &t->ca, &files)) {
+    if (inputs_files(l->inputs, &t->head, KEY_TRUST_CA, &t->ca, &files)) {
         for (size_t i = 0; i < t->ca.n; i++) {
             struct ders s = { 0 };
-            if (load_trust(&files[i], &s, l->d) == 0)
+            if (load_trust(&files[i], &none, &s, l->d) == 0)
                 for (size_t k = 0; k < s.n; k++)
                     bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
             ders_free(&s);
@@ -252,12 +137,6 @@ static void add_files(struct loading *l, const struct conf *c)
         add_store(l, c->stores[i]);
     for (size_t i = 0; i < c->ntrusts; i++)
         add_trust(l, c->trusts[i]);
-    for (size_t i = 0; i < l->n; i++) {
-        file_free(&l->v[i]->file);
-        free(l->v[i]->name);
-        free(l->v[i]);
-    }
-    free(l->v);
 }
 
 /* What the process needs of this host beside the files: a user, and a log. */
@@ -285,7 +164,7 @@ static void judge_process(const struct load_plan *plan, const struct conf_proxy 
 struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
                                   struct diags *d)
 {
-    struct loading l = { .plan = plan, .pipes = pipes, .d = d };
+    struct loading l = { .plan = plan, .d = d };
     struct settings s = { 0 };
     struct conf *c = NULL;
 
@@ -302,7 +181,9 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pi
         bundle_put(l.bundle, packed, len, "settings");
         free(packed);
         judge_process(plan, &c->proxy, d);
+        l.inputs = inputs_new(plan, pipes, d);
         add_files(&l, c);
+        inputs_free(l.inputs);
         if (d->errors == 0)
             prove(l.bundle, d);
     }

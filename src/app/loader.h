@@ -14,41 +14,15 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "app/plan.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "conf/bundle.h"
-#include "conf/settings.h"
 #include "net/loop.h"
-
-/* A file that exists in memory only; the configuration names it by "memory:…". */
-struct mem_file {
-    const char *path;
-    const void *data;
-    size_t len;
-};
-
-/* Where a configuration comes from; the same for every reload of a run. */
-struct load_plan {
-    const char *config_path;            /* NULL: no file */
-    const struct settings *overrides;   /* command line and environment; may be NULL */
-    const struct mem_file *files;
-    size_t nfiles;
-    bool again;                         /* a reload: the process runs, as whom it was decided */
-};
 
 /* NULL when d has an error. Findings of both the reading and the proof are in d. */
 struct bundle *loader_build(const struct load_plan *plan, struct diags *d);
 
-/*
- * A password from a pipe ("fd:3") is gone once it was read, and the next load will
- * want it again: here it is as a memory file, to take the descriptor's place.
- */
-#define LOADER_PIPES_MAX 8
-struct loader_pipes {
-    int number[LOADER_PIPES_MAX];       /* 3 */
-    int copy[LOADER_PIPES_MAX];         /* the memory file's descriptor; the caller's */
-    size_t n;
-};
 struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
                                   struct diags *d);
 

@@ -6,10 +6,12 @@ libapp_a_SOURCES = \
 	src/app/child.c src/app/child.h \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
+	src/app/inputs.c src/app/inputs.h \
 	src/app/listeners.c src/app/listeners.h \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \
 	src/app/master.c src/app/master.h \
+	src/app/plan.h \
 	src/app/pool.c src/app/pool.h \
 	src/app/privs.c src/app/privs.h \
 	src/app/reload.c src/app/reload.h \

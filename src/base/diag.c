@@ -7,6 +7,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pack.h"
+
+static const char *const level_words[] = {
+    [DIAG_ERROR] = "error", [DIAG_WARNING] = "warning", [DIAG_NOTE] = "note"
+};
+static const enum log_level log_levels[] = {
+    [DIAG_ERROR] = LOG_LEVEL_ERROR, [DIAG_WARNING] = LOG_LEVEL_WARN, [DIAG_NOTE] = LOG_LEVEL_INFO
+};
 
 static char *dup_or_null(const char *s)
 {
@@ -66,7 +74,10 @@ static char *line_of(const struct diag *g, const char *level)
 
 char *diag_text(const struct diag *g)
 {
-    return line_of(g, g->level == DIAG_ERROR ? "error: " : "warning: ");
+    char level[16];
+
+    snprintf(level, sizeof(level), "%s: ", level_words[g->level]);
+    return line_of(g, level);
 }
 
 void diags_print(const struct diags *d, FILE *out)
@@ -126,7 +137,7 @@ void diags_print_json(const struct diags *d, FILE *out)
     for (size_t i = 0; i < d->n; i++) {
         const struct diag *g = &d->v[i];
         fputs(i ? ",\n  {" : "\n  {", out);
-        json_string(out, "level", g->level == DIAG_ERROR ? "error" : "warning", true);
+        json_string(out, "level", level_words[g->level], true);
         json_string(out, "file", g->file, false);
         fprintf(out, ", \"line\": %u", g->line);
         json_string(out, "section", g->section, false);
@@ -143,13 +154,12 @@ void diags_log(const struct diags *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         char *text = line_of(&d->v[i], "");
-        log_line(d->v[i].level == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s", text);
+        log_line(log_levels[d->v[i].level], "%s", text);
         free(text);
     }
 }
 
-/* Packed: per finding the level and the line as 4 bytes each, then six strings,
-   each as a length of 4 bytes (UINT32_MAX: NULL) and the bytes. */
+/* Packed: per finding the level, the line, and six strings. */
 #define STRINGS 6
 
 static void strings_of(struct diag *g, char **s[STRINGS])
@@ -159,82 +169,40 @@ static void strings_of(struct diag *g, char **s[STRINGS])
     memcpy(s, all, sizeof(all));
 }
 
-struct out {
-    char *p;
-    size_t len;
-};
-
-static void out_put(struct out *o, const void *p, size_t n)
-{
-    o->p = mem_grow(o->p, o->len + n, 1);
-    if (n > 0)
-        memcpy(o->p + o->len, p, n);
-    o->len += n;
-}
-
 void diags_pack(const struct diags *d, char **bytes, size_t *len)
 {
-    struct out o = { NULL, 0 };
+    struct pack k = { 0 };
 
     for (size_t i = 0; i < d->n; i++) {
         struct diag g = d->v[i];
         char **s[STRINGS];
-        uint32_t fixed[2] = { (uint32_t)g.level, g.line };
 
-        out_put(&o, fixed, sizeof(fixed));
+        pack_u32(&k, (uint32_t)g.level);
+        pack_u32(&k, g.line);
         strings_of(&g, s);
-        for (int k = 0; k < STRINGS; k++) {
-            uint32_t n = *s[k] ? (uint32_t)strlen(*s[k]) : UINT32_MAX;
-            out_put(&o, &n, sizeof(n));
-            if (*s[k] != NULL)
-                out_put(&o, *s[k], n);
-        }
+        for (int t = 0; t < STRINGS; t++)
+            pack_str(&k, *s[t]);
     }
-    *bytes = o.p;
-    *len = o.len;
-}
-
-static bool take(const char **p, size_t *left, void *out, size_t n)
-{
-    if (*left < n)
-        return false;
-    memcpy(out, *p, n);
-    *p += n;
-    *left -= n;
-    return true;
-}
-
-static bool take_string(const char **p, size_t *left, char **out)
-{
-    uint32_t n;
-
-    if (!take(p, left, &n, sizeof(n)))
-        return false;
-    if (n == UINT32_MAX)
-        return true;
-    if (n > *left)
-        return false;
-    *out = mem_strndup(*p, n);
-    *p += n;
-    *left -= n;
-    return true;
+    *bytes = (char *)k.p;
+    *len = k.len;
 }
 
 bool diags_unpack(const char *bytes, size_t len, struct diags *out)
 {
-    while (len > 0) {
-        uint32_t fixed[2];
+    struct unpack u = { (const uint8_t *)bytes, len, false };
+
+    while (u.left > 0) {
+        uint32_t level = unpack_u32(&u), line = unpack_u32(&u);
         char **s[STRINGS];
 
-        if (!take(&bytes, &len, fixed, sizeof(fixed)) || fixed[0] > DIAG_WARNING)
+        if (u.bad || level > DIAG_NOTE)
             return false;
-        struct diag *g = append(out, (enum diag_level)fixed[0]);
-        g->line = fixed[1];
+        struct diag *g = append(out, (enum diag_level)level);
+        g->line = line;
         strings_of(g, s);
-        for (int k = 0; k < STRINGS; k++)
-            if (!take_string(&bytes, &len, s[k]))
-                return false;
-        if (g->message == NULL)
+        for (int t = 0; t < STRINGS; t++)
+            *s[t] = unpack_str(&u);
+        if (u.bad || g->message == NULL)
             return false;
     }
     return true;

@@ -22,7 +22,8 @@ struct origin {
     unsigned line;
 };
 
-enum diag_level { DIAG_ERROR, DIAG_WARNING };
+/* A note is no complaint: something changed, and this is what. */
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE };
 
 struct diag {
     enum diag_level level;

@@ -8,5 +8,6 @@ libbase_a_SOURCES = \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/pack.c src/base/pack.h \
 	src/base/spill.c src/base/spill.h \
 	src/base/str.c src/base/str.h

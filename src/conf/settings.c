@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pack.h"
 
 void settings_add(struct settings *s, const char *section, const char *name, const char *key,
                   const char *value, struct origin at)
@@ -44,13 +45,8 @@ void settings_free(struct settings *s)
     *s = (struct settings){ 0 };
 }
 
-/*
- * Packed: the number of settings, then for each its line and five strings. Numbers
- * are 4 bytes in the order of this machine (the bytes never leave it); a string is
- * its length and its bytes, with NONE for a NULL.
- */
+/* Packed: the number of settings, then for each its line and five strings. */
 #define STRINGS 5
-#define NONE    UINT32_MAX
 
 static void strings_of(struct setting *t, char **out[STRINGS])
 {
@@ -59,98 +55,40 @@ static void strings_of(struct setting *t, char **out[STRINGS])
     memcpy(out, all, sizeof(all));
 }
 
-struct writer {
-    uint8_t *p;
-    size_t len;
-};
-
-static void put(struct writer *w, const void *p, size_t n)
-{
-    w->p = mem_grow(w->p, w->len + n, 1);
-    if (n > 0)
-        memcpy(w->p + w->len, p, n);
-    w->len += n;
-}
-
-static void put_u32(struct writer *w, uint32_t v)
-{
-    put(w, &v, sizeof(v));
-}
-
 void settings_pack(const struct settings *s, uint8_t **bytes, size_t *len)
 {
-    struct writer w = { NULL, 0 };
+    struct pack k = { 0 };
 
-    put_u32(&w, (uint32_t)s->n);
+    pack_u32(&k, (uint32_t)s->n);
     for (size_t i = 0; i < s->n; i++) {
         char **text[STRINGS];
         strings_of(&s->v[i], text);
-        put_u32(&w, s->v[i].line);
-        for (size_t k = 0; k < STRINGS; k++) {
-            uint32_t n = *text[k] ? (uint32_t)strlen(*text[k]) : NONE;
-            put_u32(&w, n);
-            if (n != NONE)
-                put(&w, *text[k], n);
-        }
+        pack_u32(&k, s->v[i].line);
+        for (size_t t = 0; t < STRINGS; t++)
+            pack_str(&k, *text[t]);
     }
-    *bytes = w.p;
-    *len = w.len;
+    *bytes = k.p;
+    *len = k.len;
 }
 
-struct unpacker {
-    const uint8_t *p;
-    size_t left;
-};
-
-static int take(struct unpacker *u, void *out, size_t n)
-{
-    if (u->left < n)
-        return -1;
-    if (n > 0)
-        memcpy(out, u->p, n);
-    u->p += n;
-    u->left -= n;
-    return 0;
-}
-
-static int take_string(struct unpacker *u, char **out)
-{
-    uint32_t n;
-
-    if (take(u, &n, sizeof(n)) < 0)
-        return -1;
-    if (n == NONE)
-        return 0;
-    if (u->left < n || memchr(u->p, '\0', n) != NULL)
-        return -1;
-    *out = mem_strndup((const char *)u->p, n);
-    return take(u, *out, n);
-}
-
-static int take_setting(struct unpacker *u, struct setting *t)
+static int take_setting(struct unpack *u, struct setting *t)
 {
     char **text[STRINGS];
-    uint32_t line;
 
     strings_of(t, text);
-    if (take(u, &line, sizeof(line)) < 0)
-        return -1;
-    t->line = line;
+    t->line = unpack_u32(u);
     for (size_t k = 0; k < STRINGS; k++)
-        if (take_string(u, text[k]) < 0)
-            return -1;
-    return t->section != NULL && t->name != NULL ? 0 : -1;
+        *text[k] = unpack_str(u);
+    return !u->bad && t->section != NULL && t->name != NULL ? 0 : -1;
 }
 
 int settings_unpack(const uint8_t *bytes, size_t len, struct settings *out)
 {
-    struct unpacker u = { bytes, len };
-    uint32_t n;
+    struct unpack u = { bytes, len, false };
+    uint32_t n = unpack_u32(&u);
 
     *out = (struct settings){ 0 };
-    if (take(&u, &n, sizeof(n)) < 0)
-        return -1;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && !u.bad; i++) {
         struct setting t = { 0 };
         if (take_setting(&u, &t) < 0) {
             setting_free(&t);
@@ -160,7 +98,7 @@ int settings_unpack(const uint8_t *bytes, size_t len, struct settings *out)
         out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
         out->v[out->n++] = t;
     }
-    if (u.left == 0)
+    if (!u.bad && u.left == 0)
         return 0;
     settings_free(out);
     return -1;

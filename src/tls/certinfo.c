@@ -5,9 +5,11 @@
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "tls/sslerr.h"
 
@@ -20,19 +22,37 @@ static char *escaped(char out[CERT_TEXT_MAX], const char *label, const void *p, 
     return out;
 }
 
-static char *whole_name(const X509_NAME *name, char out[CERT_TEXT_MAX])
+static char *escaped_copy(const char *label, const void *p, int len)
+{
+    size_t n = strlen(label), room = len > 0 ? 4 * (size_t)len + 1 : 1;
+    char *out = mem_zalloc(n + room);
+
+    memcpy(out, label, n);
+    str_escape(out + n, room, (struct span){ .p = p, .len = len > 0 ? (size_t)len : 0 });
+    return out;
+}
+
+char *name_full(const X509_NAME *name)
 {
     BIO *b = BIO_new(BIO_s_mem());
-    char *p = NULL;
+    char *p = NULL, *out;
+    long len = 0;
 
-    out[0] = '\0';
-    if (b != NULL
+    if (b != NULL && name != NULL
         && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)
-               >= 0) {
-        long len = BIO_get_mem_data(b, &p);
-        escaped(out, "", p, (int)len);
-    }
+               >= 0)
+        len = BIO_get_mem_data(b, &p);
+    out = escaped_copy("", p, (int)len);
     BIO_free(b);
+    return out;
+}
+
+static char *whole_name(const X509_NAME *name, char out[CERT_TEXT_MAX])
+{
+    char *full = name_full(name);
+
+    snprintf(out, CERT_TEXT_MAX, "%s", full);
+    free(full);
     return out;
 }
 
@@ -57,33 +77,25 @@ char *name_text(const X509_NAME *name, char out[CERT_TEXT_MAX])
     return out;
 }
 
-/* One alternative name of a kind that can stand for the whole; false for others. */
-static bool general_name(const GENERAL_NAME *g, char out[CERT_TEXT_MAX])
+/* One alternative name of a kind that can stand for the whole; NULL for others. */
+static char *general_name(const GENERAL_NAME *g)
 {
     int type;
     const ASN1_STRING *s = GENERAL_NAME_get0_value(g, &type);
+    int len = type == GEN_DNS || type == GEN_URI || type == GEN_EMAIL || type == GEN_IPADD
+                  ? ASN1_STRING_length(s) : 0;
     char ip[INET6_ADDRSTRLEN];
 
     switch (type) {
-    case GEN_DNS:
-        escaped(out, "DNS:", ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
-        return true;
-    case GEN_URI:
-        escaped(out, "URI:", ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
-        return true;
-    case GEN_EMAIL:
-        escaped(out, "email:", ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
-        return true;
-    case GEN_IPADD: {
-        int len = ASN1_STRING_length(s);
+    case GEN_DNS: return escaped_copy("DNS:", ASN1_STRING_get0_data(s), len);
+    case GEN_URI: return escaped_copy("URI:", ASN1_STRING_get0_data(s), len);
+    case GEN_EMAIL: return escaped_copy("email:", ASN1_STRING_get0_data(s), len);
+    case GEN_IPADD:
         if ((len != 4 && len != 16)
             || !inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(s), ip, sizeof(ip)))
-            return false;
-        snprintf(out, CERT_TEXT_MAX, "IP:%s", ip);
-        return true;
-    }
-    default:
-        return false;
+            return NULL;
+        return mem_printf("IP:%s", ip);
+    default: return NULL;
     }
 }
 
@@ -96,10 +108,35 @@ char *cert_subject(X509 *x, char out[CERT_TEXT_MAX])
         return out;
 
     GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
-        if (general_name(sk_GENERAL_NAME_value(names, i), out))
-            break;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        char *one = general_name(sk_GENERAL_NAME_value(names, i));
+        if (one == NULL)
+            continue;
+        snprintf(out, CERT_TEXT_MAX, "%s", one);
+        free(one);
+        break;
+    }
     GENERAL_NAMES_free(names);
+    return out;
+}
+
+char *cert_names(X509 *x)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    char *out = mem_strdup("");
+    size_t len = 0;
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        char *one = general_name(sk_GENERAL_NAME_value(names, i));
+        size_t n = one != NULL ? strlen(one) : 0;
+        if (n > 0) {
+            out = mem_grow(out, len + n + sizeof(", "), 1);
+            len += (size_t)sprintf(out + len, "%s%s", len > 0 ? ", " : "", one);
+        }
+        free(one);
+    }
+    GENERAL_NAMES_free(names);
+    sslerr_clear();
     return out;
 }
 
@@ -112,19 +149,19 @@ char *cert_dialled_names(X509 *x, char out[CERT_TEXT_MAX])
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
     size_t len = 0;
-    char one[CERT_TEXT_MAX];
 
     strcpy(out, "no name");
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
-        if ((g->type != GEN_DNS && g->type != GEN_IPADD) || !general_name(g, one))
+        char *one = g->type == GEN_DNS || g->type == GEN_IPADD ? general_name(g) : NULL;
+        if (one == NULL)
             continue;
-        size_t n = strlen(one);
-        if (len + n + sizeof(", ...") > CERT_TEXT_MAX / 2) {
-            snprintf(out + len, CERT_TEXT_MAX - len, "%s...", len > 0 ? ", " : "");
+        bool fits = len + strlen(one) + sizeof(", ...") <= CERT_TEXT_MAX / 2;
+        len += (size_t)snprintf(out + len, CERT_TEXT_MAX - len, "%s%s", len > 0 ? ", " : "",
+                                fits ? one : "...");
+        free(one);
+        if (!fits)
             break;
-        }
-        len += (size_t)snprintf(out + len, CERT_TEXT_MAX - len, "%s%s", len > 0 ? ", " : "", one);
     }
     GENERAL_NAMES_free(names);
     return out;

@@ -17,12 +17,18 @@
 /* "CN=alice"; without a CN the whole name as RFC 2253 has it; "an empty name". */
 char *name_text(const X509_NAME *name, char out[CERT_TEXT_MAX]);
 
+/* The whole name as RFC 2253 has it, escaped, "" for none; the caller's to free(). */
+char *name_full(const X509_NAME *name);
+
 /* Whom it is for: the subject, or the first alternative name where the subject is empty. */
 char *cert_subject(X509 *x, char out[CERT_TEXT_MAX]);
 char *cert_issuer(const X509 *x, char out[CERT_TEXT_MAX]);
 
 /* The alternative names a client may dial: "DNS:a.example, IP:10.0.0.1, ..."; "no name". */
 char *cert_dialled_names(X509 *x, char out[CERT_TEXT_MAX]);
+
+/* All its alternative names, of the other kinds too, or ""; the caller's to free(). */
+char *cert_names(X509 *x);
 
 /* Issued by itself, and its own key says so. */
 bool cert_self_signed(X509 *x);

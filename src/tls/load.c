@@ -39,11 +39,11 @@ static void collect_keys(struct work *w)
         for (size_t k = 0; k < p->nkeys; k++) {
             bool known = false;
             for (size_t j = 0; j < w->nkeys && !known; j++)
-                known = EVP_PKEY_eq(w->keys[j].key, p->keys[k]) == 1;
+                known = EVP_PKEY_eq(w->keys[j].key, p->keys[k].key) == 1;
             if (known)
                 continue;       /* one file named as both cert and key, for one */
             w->keys = mem_grow(w->keys, w->nkeys + 1, sizeof(w->keys[0]));
-            w->keys[w->nkeys++] = (struct found_key){ .key = p->keys[k], .from = p };
+            w->keys[w->nkeys++] = (struct found_key){ .key = p->keys[k].key, .from = p };
         }
     }
     sslerr_clear();
@@ -263,22 +263,21 @@ static void put_leaf(const struct leaf *l, struct keymats *out)
     out->v[out->n++] = m;
 }
 
-int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
-               size_t nkeys, const char *password, struct keymats *out, struct diags *d)
+int load_store(const struct store_input *in, struct keymats *out, struct diags *d)
 {
     size_t before = d->errors;
     struct work w = {
-        .files = mem_zalloc(sizeof(struct parts) * (ncerts + nkeys)),
-        .ncert_files = ncerts,
-        .nfiles = ncerts + nkeys,
+        .files = mem_zalloc(sizeof(struct parts) * (in->ncerts + in->nkeys)),
+        .ncert_files = in->ncerts,
+        .nfiles = in->ncerts + in->nkeys,
         .d = d,
     };
 
     *out = (struct keymats){ 0 };
     for (size_t i = 0; i < w.nfiles; i++) {
-        const struct tls_input *in = i < ncerts ? &certs[i] : &keys[i - ncerts];
-        enum parts_use use = i < ncerts ? PARTS_CERT_FILE : PARTS_KEY_FILE;
-        parts_read(in, use, password, &w.files[i], d);
+        bool cert = i < in->ncerts;
+        const struct tls_input *file = cert ? &in->certs[i] : &in->keys[i - in->ncerts];
+        parts_read(file, cert ? PARTS_CERT_FILE : PARTS_KEY_FILE, &in->pw, &w.files[i], d);
     }
     collect_keys(&w);
     collect_leaves(&w);

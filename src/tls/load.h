@@ -32,9 +32,17 @@ struct keymats {
     size_t n;
 };
 
+/* The files of a store, and how it chooses among what is in them. */
+struct store_input {
+    const struct tls_input *certs, *keys;
+    size_t ncerts, nkeys;
+    const char *alias;          /* the keystore entry that is meant; NULL: the only one */
+    struct diag_at alias_at;
+    struct passwords pw;
+};
+
 /*
- * Every certificate file of a store, the key files beside them, and the password
- * for an encrypted key (NULL if none was given). Each key finds its certificate
+ * Every certificate file of a store and the key files beside them. Each key finds its certificate
  * by public key; the chain is what else lies in the leaf's file, ordered by
  * issuer; what is in no chain is left out with a warning. Findings: not a
  * certificate file, a file whose first certificate has no key (unless it issued
@@ -42,8 +50,7 @@ struct keymats {
  * wrong password, two leaves of one key type. 0, or -1 when any error was added.
  * *out is the caller's either way (keymats_free).
  */
-int load_store(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
-               size_t nkeys, const char *password, struct keymats *out, struct diags *d);
+int load_store(const struct store_input *in, struct keymats *out, struct diags *d);
 
 void keymats_free(struct keymats *k);       /* keys are wiped */
 
@@ -62,7 +69,8 @@ struct ders {
  * alone. Other errors: no certificate in it. Warnings: a private key in it; a
  * certificate that is expired or not yet valid. 0 or -1.
  */
-int load_trust(const struct tls_input *file, struct ders *out, struct diags *d);
+int load_trust(const struct tls_input *file, const struct passwords *pw, struct ders *out,
+               struct diags *d);
 
 void ders_free(struct ders *s);
 

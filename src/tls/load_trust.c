@@ -60,14 +60,15 @@ static void check_dates(const struct parts *p, X509 *x, struct diags *d)
                  date_text(from, date), distance_text(from, now, when));
 }
 
-int load_trust(const struct tls_input *file, struct ders *out, struct diags *d)
+int load_trust(const struct tls_input *file, const struct passwords *pw, struct ders *out,
+               struct diags *d)
 {
     size_t before = d->errors;
     struct parts p;
     bool any = false;
 
     *out = (struct ders){ 0 };
-    if (parts_read(file, PARTS_TRUST_FILE, NULL, &p, d) != 0) {
+    if (parts_read(file, PARTS_TRUST_FILE, pw, &p, d) != 0) {
         parts_free(&p);
         return -1;
     }

@@ -4,6 +4,7 @@ libtls_a_SOURCES = \
 	src/tls/certinfo.c src/tls/certinfo.h \
 	src/tls/chain.c src/tls/chain.h \
 	src/tls/ctx.c src/tls/ctx.h \
+	src/tls/facts.c src/tls/facts.h \
 	src/tls/failure.c src/tls/failure.h src/tls/failures.tbl \
 	src/tls/failure_facts.c src/tls/failure_facts.h \
 	src/tls/guess.c src/tls/guess.h \

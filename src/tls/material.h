@@ -17,6 +17,17 @@ struct tls_input {
     struct diag_at where;
 };
 
+/* What opens a file; NULL: not given. A keystore can have one of its own and another
+   for the keys in it; where only `store` is given, it is both. */
+struct passwords {
+    const char *store, *key;
+};
+
+static inline const char *key_password(const struct passwords *pw)
+{
+    return pw->key != NULL ? pw->key : pw->store;
+}
+
 struct der {
     uint8_t *p;
     size_t len;

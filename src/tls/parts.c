@@ -63,7 +63,7 @@ static bool has_pem(const uint8_t *p, size_t len)
     return memmem(p, len, "-----BEGIN", 10) != NULL;
 }
 
-int parts_read(const struct tls_input *in, enum parts_use use, const char *password,
+int parts_read(const struct tls_input *in, enum parts_use use, const struct passwords *pw,
                struct parts *out, struct diags *d)
 {
     static const uint8_t utf8_mark[] = { 0xef, 0xbb, 0xbf };
@@ -85,9 +85,9 @@ int parts_read(const struct tls_input *in, enum parts_use use, const char *passw
         len -= sizeof(utf8_mark);
     }
     if (p[0] == 0x30)
-        rc = parts_der(out, password, d);
+        rc = parts_der(out, pw, d);
     else if (has_pem(p, len))
-        rc = parts_pem(out, p, len, password, d);
+        rc = parts_pem(out, p, len, pw, d);
     else
         return refuse_unknown(out, d);
     sslerr_clear();
@@ -119,10 +119,14 @@ struct der parts_cert_der(const X509 *x)
 
 void parts_free(struct parts *p)
 {
-    for (size_t i = 0; i < p->ncerts; i++)
+    for (size_t i = 0; i < p->ncerts; i++) {
         X509_free(p->certs[i].x);
-    for (size_t i = 0; i < p->nkeys; i++)
-        EVP_PKEY_free(p->keys[i]);
+        free(p->certs[i].alias);
+    }
+    for (size_t i = 0; i < p->nkeys; i++) {
+        EVP_PKEY_free(p->keys[i].key);
+        free(p->keys[i].alias);
+    }
     free(p->certs);
     free(p->keys);
     *p = (struct parts){ 0 };

@@ -34,31 +34,41 @@ enum alien {                    /* what is neither certificate nor key, but know
 /* What the file is read for. For trust, keys are counted and stay closed. */
 enum parts_use { PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE };
 
+enum parts_form { FORM_PEM, FORM_DER, FORM_PKCS12, FORM_JKS, FORM_JCEKS };
+
 struct part_cert {
     X509 *x;
-    bool trusted;               /* "BEGIN TRUSTED CERTIFICATE": marked as an anchor */
+    char *alias;                /* of its keystore entry, escaped; NULL: it has none */
+    bool trusted;               /* marked as an anchor: "BEGIN TRUSTED CERTIFICATE", or a
+                                   trusted entry of a keystore */
+};
+
+struct part_key {
+    EVP_PKEY *key;
+    char *alias;                /* as above */
 };
 
 struct parts {
     const struct tls_input *in;
     enum parts_use use;
+    enum parts_form form;
     struct part_cert *certs;
     size_t ncerts;
-    EVP_PKEY **keys;
+    struct part_key *keys;
     size_t nkeys;
     size_t nclosed;             /* keys that were seen and not opened, or could not be */
     enum alien alien;           /* the first of its kind in the file */
 };
 
 /* 0; or -1 when it reported an error, with what could be read in *out. */
-int parts_read(const struct tls_input *in, enum parts_use use, const char *password,
+int parts_read(const struct tls_input *in, enum parts_use use, const struct passwords *pw,
                struct parts *out, struct diags *d);
 void parts_free(struct parts *p);
 
 /* The readers. `p` is the file's bytes; -1 when an error was reported. */
-int parts_pem(struct parts *out, const uint8_t *p, size_t len, const char *password,
+int parts_pem(struct parts *out, const uint8_t *p, size_t len, const struct passwords *pw,
               struct diags *d);
-int parts_der(struct parts *out, const char *password, struct diags *d);
+int parts_der(struct parts *out, const struct passwords *pw, struct diags *d);
 
 void parts_add_cert(struct parts *p, X509 *x, bool trusted);    /* takes x */
 

@@ -106,7 +106,7 @@ static int refuse(const struct parts *out, const char *why, struct diags *d)
     return -1;
 }
 
-int parts_der(struct parts *out, const char *password, struct diags *d)
+int parts_der(struct parts *out, const struct passwords *pw, struct diags *d)
 {
     const uint8_t *p = out->in->data, *end = p + out->in->len;
     size_t whole = element_length(p, out->in->len);
@@ -129,5 +129,5 @@ int parts_der(struct parts *out, const char *password, struct diags *d)
         return refuse(out, "it is neither a certificate nor a key, or it is damaged", d);
     if (whole != out->in->len)
         return refuse(out, "there are other bytes behind the key", d);
-    return add_key(out, form, password, d);
+    return add_key(out, form, key_password(pw), d);
 }

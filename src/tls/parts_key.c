@@ -182,6 +182,6 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
     }
     p->nclosed--;
     p->keys = mem_grow(p->keys, p->nkeys + 1, sizeof(p->keys[0]));
-    p->keys[p->nkeys++] = key;
+    p->keys[p->nkeys++] = (struct part_key){ .key = key };
     return 0;
 }

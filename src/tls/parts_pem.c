@@ -165,10 +165,10 @@ static bool next_block(struct reader *r, BIO *b)
     return r->rc == 0;
 }
 
-int parts_pem(struct parts *out, const uint8_t *p, size_t len, const char *password,
+int parts_pem(struct parts *out, const uint8_t *p, size_t len, const struct passwords *pw,
               struct diags *d)
 {
-    struct reader r = { .out = out, .p = p, .len = len, .password = password, .d = d };
+    struct reader r = { .out = out, .p = p, .len = len, .password = key_password(pw), .d = d };
     BIO *b = BIO_new_mem_buf(p, (int)len);
     size_t blocks = 0;
 

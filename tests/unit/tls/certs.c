@@ -239,3 +239,13 @@ bool found(const struct diags *d, enum diag_level level, const char *text)
         diags_print(d, stderr);
     return yes;
 }
+
+int load_files(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
+               size_t nkeys, const char *password, struct keymats *out, struct diags *d)
+{
+    struct store_input in = {
+        .certs = certs, .keys = keys, .ncerts = ncerts, .nkeys = nkeys, .pw.store = password
+    };
+
+    return load_store(&in, out, d);
+}

@@ -57,4 +57,8 @@ struct trust *trust_of(X509 *const *anchors, size_t n);
 /* Does a finding of this level have this text in its line (hint included)? */
 bool found(const struct diags *d, enum diag_level level, const char *text);
 
+/* load_store() without an alias, one password for all. */
+int load_files(const struct tls_input *certs, size_t ncerts, const struct tls_input *keys,
+               size_t nkeys, const char *password, struct keymats *out, struct diags *d);
+
 #endif

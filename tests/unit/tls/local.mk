@@ -7,6 +7,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_certinfo.c \
 	tests/unit/tls/test_ctx.c \
 	tests/unit/tls/test_ctx_words.c \
+	tests/unit/tls/test_facts.c \
 	tests/unit/tls/test_failure.c \
 	tests/unit/tls/test_failure_alert.c \
 	tests/unit/tls/test_failure_cert.c \

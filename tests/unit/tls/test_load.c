@@ -69,7 +69,7 @@ Test(load, chain_is_put_in_order_and_the_key_found)
     char *key = pem_key(f.leaf.key);
     struct tls_input cert = input_text("tls.crt", text), k = input_text("tls.key", key);
 
-    cr_assert_eq(load_store(&cert, 1, &k, 1, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(&cert, 1, &k, 1, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 0);
     cr_assert_eq(f.out.n, 1);
     cr_assert_eq(f.out.v[0].nchain, 3);
@@ -92,7 +92,7 @@ Test(load, key_in_front_of_or_behind_its_certificate)
                            : join(pem_cert(f.leaf.x), pem_key(f.leaf.key));
         struct tls_input in = input_text("all.pem", text);
 
-        cr_assert_eq(load_store(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
+        cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
         cr_assert_eq(f.out.n, 1);
         cr_assert(is_key(&f.out.v[0], &f.leaf));
         free(text);
@@ -106,7 +106,7 @@ Test(load, one_file_named_as_both_cert_and_key)
     char *text = join(pem_cert(f.leaf.x), pem_key(f.leaf.key));
     struct tls_input in = input_text("all.pem", text);
 
-    cr_assert_eq(load_store(&in, 1, &in, 1, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(&in, 1, &in, 1, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 0);
     cr_assert_eq(f.out.n, 1);
     free(text);
@@ -120,7 +120,7 @@ Test(load, an_rsa_and_an_ec_pair_in_four_files_in_any_order)
     struct tls_input certs[2] = { input_text("ec.crt", t[0]), input_text("rsa.crt", t[1]) };
     struct tls_input keys[2] = { input_text("rsa.key", t[2]), input_text("ec.key", t[3]) };
 
-    cr_assert_eq(load_store(certs, 2, keys, 2, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(certs, 2, keys, 2, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 0);
     cr_assert_eq(f.out.n, 2);
     cr_assert(is_cert(&f.out.v[0], 0, &f.leaf) && is_key(&f.out.v[0], &f.leaf));
@@ -139,7 +139,7 @@ Test(load, a_pair_of_pairs_in_one_file)
 
     text = join(text, join(pem_cert(f.mid.x), pem_cert(f.root.x)));
     in = input_text("all.pem", text);
-    cr_assert_eq(load_store(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 0);
     cr_assert_eq(f.out.n, 2);
     cr_assert_eq(f.out.v[0].nchain, 3);
@@ -156,7 +156,7 @@ Test(load, strays_are_kept_out_with_a_warning)
                       join(pem_cert(f.mid.x), pem_key(f.leaf.key)));
     struct tls_input in = input_text("tls.pem", text);
 
-    cr_assert_eq(load_store(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 1);
     cr_assert(found(&f.d, DIAG_WARNING, "tls.pem: the certificate CN=other is in no chain"));
     cr_assert_eq(f.out.v[0].nchain, 2);
@@ -170,7 +170,7 @@ Test(load, issuer_first_is_a_warning_and_sent_right)
     char *text = join(join(pem_cert(f.mid.x), pem_cert(f.leaf.x)), pem_key(f.leaf.key));
     struct tls_input in = input_text("tls.pem", text);
 
-    cr_assert_eq(load_store(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.d.n, 1);
     cr_assert(found(&f.d, DIAG_WARNING, "tls.pem begins with CN=mid, an issuer"));
     cr_assert(is_cert(&f.out.v[0], 0, &f.leaf));
@@ -193,7 +193,7 @@ Test(load, the_issuer_is_found_by_signature_not_by_name)
     struct keymats out;
     struct diags d = { 0 };
 
-    cr_assert_eq(load_store(&in, 1, NULL, 0, NULL, &out, &d), 0);
+    cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &out, &d), 0);
     cr_assert_eq(out.v[0].nchain, 2);
     cr_assert(is_cert(&out.v[0], 1, &new));
     cr_assert(found(&d, DIAG_WARNING, "CN=CA is in no chain"));
@@ -208,7 +208,7 @@ Test(load, the_issuer_is_found_by_signature_not_by_name)
 static void refuses(struct fixture *f, const struct tls_input *certs, size_t nc,
                     const struct tls_input *keys, size_t nk, const char *text)
 {
-    cr_assert_eq(load_store(certs, nc, keys, nk, NULL, &f->out, &f->d), -1);
+    cr_assert_eq(load_files(certs, nc, keys, nk, NULL, &f->out, &f->d), -1);
     cr_assert(found(&f->d, DIAG_ERROR, text), "%s", text);
     cr_assert_eq(f->d.errors, 1, "one precise error");
     cr_assert_eq(f->out.n, 0);
@@ -296,7 +296,7 @@ Test(load, the_same_certificate_twice_is_one)
     char *text = join(join(pem_cert(f.leaf.x), pem_cert(f.leaf.x)), pem_key(f.leaf.key));
     struct tls_input in[2] = { input_text("a.pem", text), input_text("a.pem", text) };
 
-    cr_assert_eq(load_store(in, 2, NULL, 0, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(load_files(in, 2, NULL, 0, NULL, &f.out, &f.d), 0);
     cr_assert_eq(f.out.n, 1);
     cr_assert_eq(f.out.v[0].nchain, 1);
     free(text);
@@ -309,7 +309,7 @@ Test(load, key_and_certificate_swapped)
     char *text = pem_cert(f.leaf.x), *key = pem_key(f.leaf.key);
     struct tls_input cert = input_text("tls.key", key), k = input_text("tls.crt", text);
 
-    cr_assert_eq(load_store(&cert, 1, &k, 1, NULL, &f.out, &f.d), -1);
+    cr_assert_eq(load_files(&cert, 1, &k, 1, NULL, &f.out, &f.d), -1);
     cr_assert(found(&f.d, DIAG_ERROR, "tls.key holds a private key and no certificate"));
     cr_assert(found(&f.d, DIAG_ERROR, "tls.crt holds a certificate and no private key"));
     cr_assert_eq(f.d.errors, 2);

@@ -24,7 +24,7 @@ static void loads(const struct made *m, const void *cert, size_t ncert, const vo
     struct diags d = { 0 };
     struct der want = der_key(m->key);
 
-    int rc = load_store(&c, 1, &k, key != NULL, password, &out, &d);
+    int rc = load_files(&c, 1, &k, key != NULL, password, &out, &d);
     diags_print(&d, stderr);
     cr_assert_eq(rc, 0);
     cr_assert_eq(d.n, 0);
@@ -50,7 +50,7 @@ static void refuses_bytes(const void *p, size_t n, const char *password, const c
     struct keymats out;
     struct diags d = { 0 };
 
-    cr_assert_eq(load_store(&c, 1, NULL, 0, password, &out, &d), -1);
+    cr_assert_eq(load_files(&c, 1, NULL, 0, password, &out, &d), -1);
     cr_assert(found(&d, DIAG_ERROR, text), "%s", text);
     cr_assert_eq(d.errors, 1);
     keymats_free(&out);

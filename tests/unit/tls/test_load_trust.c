@@ -14,7 +14,7 @@ static int load(char *text, struct ders *out, struct diags *d)
     struct tls_input in = input_text("/t/ca.crt", text);
 
     in.where = (struct diag_at){ .section = "trust clients", .key = "ca" };
-    int rc = load_trust(&in, out, d);
+    int rc = load_trust(&in, &(struct passwords){ 0 }, out, d);
     free(text);
     return rc;
 }
@@ -148,7 +148,7 @@ Test(load_trust, der)
     struct ders out;
     struct diags d = { 0 };
 
-    cr_assert_eq(load_trust(&in, &out, &d), 0);
+    cr_assert_eq(load_trust(&in, &(struct passwords){ 0 }, &out, &d), 0);
     cr_assert_eq(out.n, 1);
     cr_assert_eq(out.v[0].len, der.len);
     cr_assert_eq(memcmp(out.v[0].p, der.p, der.len), 0);

@@ -45,7 +45,7 @@ static struct trust *load_anchor(const char *name)
     struct diags d = { 0 };
     struct err e = ERR_INIT;
 
-    cr_assert_eq(load_trust(&in, &ders, &d), 0);
+    cr_assert_eq(load_trust(&in, &(struct passwords){ 0 }, &ders, &d), 0);
     cr_assert_eq(d.n, 0);
     struct trust *t = trust_new(ders.v, ders.n, &e);
     cr_assert_not_null(t);
@@ -62,7 +62,7 @@ static void mutual(const char *cert, const char *key, const char *ca)
     struct err e = ERR_INIT;
     struct trust *t = load_anchor(ca);
 
-    cr_assert_eq(load_store(&c, 1, &k, 1, NULL, &mats, &d), 0);
+    cr_assert_eq(load_files(&c, 1, &k, 1, NULL, &mats, &d), 0);
     struct keypair *pair = keypair_new(mats.v[0].key.p, mats.v[0].key.len, mats.v[0].chain,
                                        mats.v[0].nchain, &e);
     cr_assert_not_null(pair);
@@ -139,13 +139,13 @@ Test(seeds, pravega_ca)
     struct tls_input c = file("ca-cert"), k = file("ca-key");
     struct keymats mats;
     struct diags d = { 0 };
-    cr_assert_eq(load_store(&c, 1, &k, 1, NULL, &mats, &d), -1);
+    cr_assert_eq(load_files(&c, 1, &k, 1, NULL, &mats, &d), -1);
     cr_assert_eq(d.errors, 1);
     cr_assert(found(&d, DIAG_ERROR, "the private key in ca-key at line 1 is encrypted, and no "
                                     "password is given"));
     keymats_free(&mats);
     diags_free(&d);
-    cr_assert_eq(load_store(&c, 1, &k, 1, "changeit", &mats, &d), 0);
+    cr_assert_eq(load_files(&c, 1, &k, 1, "changeit", &mats, &d), 0);
     cr_assert_eq(mats.n, 1);
     keymats_free(&mats);
     sh("rm -rf \"$PWD\"");

@@ -1,0 +1,148 @@
+#include "app/inputs.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/file.h"
+
+#define MEMORY_PREFIX "memory:"
+
+/* A file or password that was asked for; each is read once, and complained of
+   once, however many keys name it (fd:N could not be read a second time). */
+struct read_once {
+    char *name;
+    bool password, ok;
+    struct file file;
+};
+
+struct inputs {
+    const struct load_plan *plan;
+    struct loader_pipes *pipes; /* NULL: there is no next time */
+    struct diags *d;
+    struct read_once **v;
+    size_t n;
+};
+
+static struct read_once *remember(struct inputs *l, const char *name, bool password)
+{
+    struct read_once *r = mem_zalloc(sizeof(*r));
+
+    r->name = mem_strdup(name);
+    r->password = password;
+    l->v = mem_grow(l->v, l->n + 1, sizeof(struct read_once *));
+    l->v[l->n++] = r;
+    return r;
+}
+
+static struct read_once *recall(const struct inputs *l, const char *name, bool password)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i]->password == password && strcmp(l->v[i]->name, name) == 0)
+            return l->v[i];
+    return NULL;
+}
+
+static const struct mem_file *in_memory(const struct load_plan *p, const char *path)
+{
+    for (size_t i = 0; i < p->nfiles; i++)
+        if (strcmp(p->files[i].path, path) == 0)
+            return &p->files[i];
+    return NULL;
+}
+
+bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out)
+{
+    *out = (struct tls_input){ .path = path, .where = where };
+    if (strncmp(path, MEMORY_PREFIX, strlen(MEMORY_PREFIX)) == 0) {
+        const struct mem_file *m = in_memory(l->plan, path);
+        if (m == NULL) {
+            diag_add(l->d, DIAG_ERROR, where, NULL, "there is no such file in memory");
+            return false;
+        }
+        out->data = m->data;
+        out->len = m->len;
+        return true;
+    }
+
+    struct read_once *r = recall(l, path, false);
+    if (r == NULL) {
+        r = remember(l, path, false);
+        r->ok = file_read(path, where, &r->file, l->d) == 0;
+    }
+    out->data = r->file.data;
+    out->len = r->file.len;
+    return r->ok;
+}
+
+static void keep_pipe(struct inputs *l, const char *spec, const struct file *f)
+{
+    struct span digits = { spec + strlen("fd:"), strlen(spec) - strlen("fd:") };
+    struct loader_pipes *p = l->pipes;
+    uint64_t number;
+
+    if (p == NULL || p->n == LOADER_PIPES_MAX || !str_u64(digits, INT_MAX, &number)
+        || lseek((int)number, 0, SEEK_CUR) >= 0)
+        return;
+
+    int copy = memfd_create("password", MFD_CLOEXEC);
+    if (copy >= 0 && write(copy, f->data, f->len) == (ssize_t)f->len) {
+        p->number[p->n] = (int)number;
+        p->copy[p->n++] = copy;
+    } else if (copy >= 0) {
+        close(copy);
+    }
+}
+
+bool inputs_password(struct inputs *l, const struct conf_head *head, enum conf_key key,
+                     const char *spec, const char **out)
+{
+    *out = NULL;
+    if (spec == NULL)
+        return true;
+
+    struct read_once *r = recall(l, spec, true);
+    if (r == NULL) {
+        r = remember(l, spec, true);
+        r->ok = file_password(spec, conf_at(head, key, spec), &r->file, l->d) == 0;
+        if (r->ok && strncmp(spec, "fd:", strlen("fd:")) == 0)
+            keep_pipe(l, spec, &r->file);
+    }
+    *out = (const char *)r->file.data;
+    return r->ok;
+}
+
+bool inputs_files(struct inputs *l, const struct conf_head *head, enum conf_key key,
+                  const struct conf_strs *paths, struct tls_input **out)
+{
+    bool ok = true;
+
+    *out = mem_zalloc(paths->n * sizeof(struct tls_input));
+    for (size_t i = 0; i < paths->n; i++)
+        ok &= inputs_file(l, paths->v[i], conf_at(head, key, paths->v[i]), &(*out)[i]);
+    return ok;
+}
+
+struct inputs *inputs_new(const struct load_plan *plan, struct loader_pipes *pipes,
+                          struct diags *d)
+{
+    struct inputs *l = mem_zalloc(sizeof(*l));
+
+    *l = (struct inputs){ .plan = plan, .pipes = pipes, .d = d };
+    return l;
+}
+
+void inputs_free(struct inputs *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        file_free(&l->v[i]->file);
+        free(l->v[i]->name);
+        free(l->v[i]);
+    }
+    free(l->v);
+    free(l);
+}
