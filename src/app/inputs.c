@@ -76,6 +76,7 @@ bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struc
     }
     out->data = r->file.data;
     out->len = r->file.len;
+    out->time = r->file.time;
     return r->ok;
 }
 

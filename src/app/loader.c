@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "app/inputs.h"
+#include "app/inventory.h"
 #include "app/logsink.h"
 #include "app/privs.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@ struct loading {
     struct inputs *inputs;
     struct diags *d;
     struct bundle *bundle;
+    struct pack facts;
 };
 
 /* Dates are judged here and nowhere later: a worker that is replaced must come up
@@ -64,6 +66,8 @@ static void add_store(struct loading *l, const struct conf_store *st)
             for (size_t i = 0; i < k.n; i++) {
                 judge_keymat(st, &k.v[i], l->d);
                 put_keymat(l->bundle, st->head.name, i, &k.v[i]);
+                for (size_t c = 0; c < k.v[i].nchain; c++)
+                    inventory_pack(st->head.title, &k.v[i].facts[c], &l->facts);
             }
         keymats_free(&k);
     }
@@ -81,8 +85,10 @@ static void add_trust(struct loading *l, const struct conf_trust *t)
         for (size_t i = 0; i < t->ca.n; i++) {
             struct ders s = { 0 };
             if (load_trust(&files[i], &none, &s, l->d) == 0)
-                for (size_t k = 0; k < s.n; k++)
+                for (size_t k = 0; k < s.n; k++) {
                     bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
+                    inventory_pack(t->head.title, &s.facts[k], &l->facts);
+                }
             ders_free(&s);
         }
     }
@@ -184,6 +190,8 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pi
         l.inputs = inputs_new(plan, pipes, d);
         add_files(&l, c);
         inputs_free(l.inputs);
+        bundle_put(l.bundle, l.facts.p, l.facts.len, INVENTORY_ENTRY);
+        pack_free(&l.facts);
         if (d->errors == 0)
             prove(l.bundle, d);
     }

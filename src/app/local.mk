@@ -7,6 +7,7 @@ libapp_a_SOURCES = \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
 	src/app/inputs.c src/app/inputs.h \
+	src/app/inventory.c src/app/inventory.h \
 	src/app/listeners.c src/app/listeners.h \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \

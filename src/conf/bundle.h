@@ -12,6 +12,7 @@
  *   store/NAME/N/key         PKCS#8 private key, DER
  *   store/NAME/N/cert.M      certificate, DER, leaf first
  *   trust/NAME/N             trust anchor, DER
+ *   facts                    app/inventory.h: what all of it says, in words
  */
 #ifndef SALLYPORT_CONF_BUNDLE_H
 #define SALLYPORT_CONF_BUNDLE_H

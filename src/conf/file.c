@@ -165,7 +165,7 @@ static int read_all(int fd, struct file *out)
 }
 
 /* What kind of thing was opened; NULL if bytes can be read from it. */
-static const char *unfit(int fd)
+static const char *unfit(int fd, struct file *out)
 {
     struct stat st;
 
@@ -175,12 +175,13 @@ static const char *unfit(int fd)
         return "a directory, not a file";
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
         return "neither a regular file nor a pipe";
+    out->time = S_ISREG(st.st_mode) ? (int64_t)st.st_mtime : 0;
     return NULL;
 }
 
 static int read_fd(const struct wanted *w, int fd, struct file *out)
 {
-    const char *kind = unfit(fd);
+    const char *kind = unfit(fd, out);
 
     if (kind != NULL)
         return refuse(w, NULL, "%s", kind);

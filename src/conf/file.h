@@ -15,6 +15,7 @@ struct file {
     char *path;
     uint8_t *data;              /* NUL behind the last byte, not counted in len */
     size_t len;
+    int64_t time;               /* last written, seconds since 1970; 0: not a file */
     struct diag_at where;       /* which key named it, for findings; strings are the conf's */
 };
 

@@ -243,6 +243,16 @@ static struct der der_of_key(const EVP_PKEY *key)
     return out;
 }
 
+static void put_cert(struct keymat *m, const struct leaf *l, X509 *x, enum fact_kind kind)
+{
+    struct fact *f = &m->facts[m->nchain];
+
+    m->chain[m->nchain++] = parts_cert_der(x);
+    *f = (struct fact){ .kind = kind, .path = mem_strdup(l->from->in->path),
+                        .file_time = l->from->in->time };
+    fact_of_cert(x, f);
+}
+
 static void put_leaf(const struct leaf *l, struct keymats *out)
 {
     STACK_OF(X509) *chain = chain_of(l->x, l->from);
@@ -250,14 +260,14 @@ static void put_leaf(const struct leaf *l, struct keymats *out)
     struct keymat m = {
         .key = der_of_key(l->key->key),
         .chain = mem_zalloc(sizeof(struct der) * ((size_t)(n > 0 ? n : 0) + 1)),
-        .nchain = 1,
+        .facts = mem_zalloc(sizeof(struct fact) * ((size_t)(n > 0 ? n : 0) + 1)),
         .path = l->from->in->path,
         .where = l->from->in->where,
     };
 
-    m.chain[0] = parts_cert_der(l->x);
+    put_cert(&m, l, l->x, FACT_LEAF);
     for (int i = 0; i < n; i++)
-        m.chain[m.nchain++] = parts_cert_der(sk_X509_value(chain, i));
+        put_cert(&m, l, sk_X509_value(chain, i), FACT_CHAIN);
     sk_X509_free(chain);
     out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
     out->v[out->n++] = m;
@@ -300,7 +310,7 @@ void keymats_free(struct keymats *k)
 {
     for (size_t i = 0; i < k->n; i++) {
         mem_wipe_free(k->v[i].key.p, k->v[i].key.len);
-        ders_free(&(struct ders){ k->v[i].chain, k->v[i].nchain });
+        ders_free(&(struct ders){ k->v[i].chain, k->v[i].facts, k->v[i].nchain });
     }
     free(k->v);
     *k = (struct keymats){ 0 };

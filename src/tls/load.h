@@ -16,12 +16,14 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "tls/facts.h"
 #include "tls/material.h"
 
 /* One private key with its certificate chain, leaf first. */
 struct keymat {
     struct der key;             /* PKCS#8, unencrypted */
     struct der *chain;
+    struct fact *facts;         /* of each certificate of the chain */
     size_t nchain;
     const char *path;           /* the file the leaf came from (the input's string) */
     struct diag_at where;
@@ -56,6 +58,7 @@ void keymats_free(struct keymats *k);       /* keys are wiped */
 
 struct ders {
     struct der *v;
+    struct fact *facts;         /* of each */
     size_t n;
 };
 

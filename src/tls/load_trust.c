@@ -9,9 +9,12 @@
 
 void ders_free(struct ders *s)
 {
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         free(s->v[i].p);
+        fact_free(&s->facts[i]);
+    }
     free(s->v);
+    free(s->facts);
     *s = (struct ders){ 0 };
 }
 
@@ -84,8 +87,14 @@ int load_trust(const struct tls_input *file, const struct passwords *pw, struct 
         check_dates(&p, p.certs[i].x, d);
     if (d->errors == before) {
         out->v = mem_zalloc(sizeof(out->v[0]) * p.ncerts);
-        for (size_t i = 0; i < p.ncerts; i++)
+        out->facts = mem_zalloc(sizeof(out->facts[0]) * p.ncerts);
+        for (size_t i = 0; i < p.ncerts; i++) {
+            struct fact *f = &out->facts[out->n];
+            *f = (struct fact){ .kind = FACT_ANCHOR, .path = mem_strdup(file->path),
+                                .file_time = file->time };
+            fact_of_cert(p.certs[i].x, f);
             out->v[out->n++] = parts_cert_der(p.certs[i].x);
+        }
     }
     parts_free(&p);
     sslerr_clear();

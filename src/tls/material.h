@@ -14,6 +14,7 @@ struct tls_input {
     const char *path;
     const uint8_t *data;
     size_t len;
+    int64_t time;               /* last written, seconds since 1970; 0: unknown */
     struct diag_at where;
 };
 

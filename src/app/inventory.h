@@ -1,0 +1,36 @@
+/*
+ * inventory: what an edition holds, as facts with whom they belong to.
+ *
+ * The loader writes it into the bundle (entry "facts"), beside the material; who
+ * tells of certificates (the difference a reload made, expiry warnings, the status)
+ * reads it there.
+ */
+#ifndef SALLYPORT_APP_INVENTORY_H
+#define SALLYPORT_APP_INVENTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pack.h"
+#include "conf/bundle.h"
+#include "tls/facts.h"
+
+struct inventory_item {
+    char *owner;                /* "store node", "trust clients" */
+    struct fact fact;
+};
+
+struct inventory {
+    struct inventory_item *v;
+    size_t n;
+};
+
+#define INVENTORY_ENTRY "facts" /* of a bundle: pairs of owner and fact, packed */
+
+void inventory_pack(const char *owner, const struct fact *f, struct pack *k);
+
+/* Of a bundle; empty when it holds none. False when it is damaged. */
+bool inventory_read(const struct bundle *b, struct inventory *out);
+void inventory_free(struct inventory *inv);
+
+#endif
