@@ -1,7 +1,8 @@
 /*
  * inventory: what an edition holds, as facts with whom they belong to.
  *
- * The loader writes it into the bundle (entry "facts"), beside the material; who
+ * The loader writes it into the bundle beside the material, that of a key pair into
+ * its record (tls/pairs.h), that of anchors into an entry of its own; who
  * tells of certificates (the difference a reload made, expiry warnings, the status)
  * reads it there.
  */
@@ -25,7 +26,7 @@ struct inventory {
     size_t n;
 };
 
-#define INVENTORY_ENTRY "facts" /* of a bundle: pairs of owner and fact, packed */
+#define INVENTORY_ENTRY "facts" /* owners and facts, packed */
 
 void inventory_pack(const char *owner, const struct fact *f, struct pack *k);
 

@@ -14,6 +14,7 @@
 #include "proxy/snapshot.h"
 #include "tls/keypair.h"
 #include "tls/load.h"
+#include "tls/pairs.h"
 
 struct loading {
     const struct load_plan *plan;
@@ -30,27 +31,30 @@ static void judge_keymat(const struct conf_store *st, const struct keymat *k, st
     struct keypair_rules rules = {
         .serve_expired = st->expired == EXPIRED_SERVE, .now = (int64_t)time(NULL)
     };
-    struct err e = ERR_INIT;
-    struct keypair *pair = keypair_new(k->key.p, k->key.len, k->chain, k->nchain, &e);
 
-    if (pair == NULL)
-        diag_add(d, DIAG_ERROR, k->where, NULL, "%s: %s", k->path, e.text);
+    if (k->pair == NULL)
+        diag_add(d, DIAG_ERROR, k->where, NULL, "memory is out");
     else
-        keypair_check(pair, &rules, k->where, k->path, d);
-    keypair_free(pair);
+        keypair_check(k->pair, &rules, k->where, k->path, d);
 }
 
-static void put_keymat(struct bundle *b, const char *store, size_t n, const struct keymat *k)
+static void put_keymat(struct pack *records, const char *title, const uint8_t unit[PAIR_ID],
+                       const struct keymat *k)
 {
-    bundle_put(b, k->key.p, k->key.len, "store/%s/%zu/key", store, n);
+    struct pack facts = { 0 };
+
     for (size_t i = 0; i < k->nchain; i++)
-        bundle_put(b, k->chain[i].p, k->chain[i].len, "store/%s/%zu/cert.%zu", store, n, i);
+        inventory_pack(title, &k->facts[i], &facts);
+    pairs_put(records, unit, k, facts.p, facts.len);
+    pack_free(&facts);
 }
 
 static void add_store(struct loading *l, const struct conf_store *st)
 {
     struct tls_input *certs, *keys;
     struct store_input in = { .ncerts = st->cert.n, .nkeys = st->key.n };
+    struct pack records = { 0 };
+    uint8_t unit[PAIR_ID] = { 0 };
     bool ok = inputs_files(l->inputs, &st->head, KEY_STORE_CERT, &st->cert, &certs);
 
     ok &= inputs_files(l->inputs, &st->head, KEY_STORE_KEY, &st->key, &keys);
@@ -65,19 +69,19 @@ static void add_store(struct loading *l, const struct conf_store *st)
         if (load_store(&in, &k, l->d) == 0)
             for (size_t i = 0; i < k.n; i++) {
                 judge_keymat(st, &k.v[i], l->d);
-                put_keymat(l->bundle, st->head.name, i, &k.v[i]);
-                for (size_t c = 0; c < k.v[i].nchain; c++)
-                    inventory_pack(st->head.title, &k.v[i].facts[c], &l->facts);
+                put_keymat(&records, st->head.title, unit, &k.v[i]);
             }
         keymats_free(&k);
     }
+    bundle_put(l->bundle, records.p, records.len, "store/%s", st->head.name);
+    pack_free(&records);
     free(certs);
     free(keys);
 }
 
 static void add_trust(struct loading *l, const struct conf_trust *t)
 {
-    const struct passwords none = { NULL, NULL };
+    const struct passwords none = { 0 };
     struct tls_input *files;
     size_t n = 0;
 
@@ -123,11 +127,11 @@ static bool is_known(const struct diags *d, const struct diag *g)
 }
 
 /* The proof reads the settings again, so it finds again what the reading found. */
-static void prove(const struct bundle *b, struct diags *d)
+static void prove(struct bundle *b, struct diags *d)
 {
     struct diags more = { 0 };
 
-    snapshot_unref(snapshot_build(b, &more));
+    snapshot_retire(snapshot_build(b, NULL, &more));
     for (size_t i = 0; i < more.n; i++) {
         const struct diag *g = &more.v[i];
         struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };

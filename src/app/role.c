@@ -40,14 +40,14 @@ static const struct diag *first_error(const struct diags *d)
     return NULL;
 }
 
-static struct snapshot *snapshot_from(int fd, struct err *e)
+static struct snapshot *snapshot_from(int fd, const struct snapshot *running, struct err *e)
 {
     struct diags d = { 0 };
     struct bundle *b = bundle_map(fd, e);
     if (b == NULL)
         return NULL;
 
-    struct snapshot *s = snapshot_build(b, &d);
+    struct snapshot *s = snapshot_build(b, running, &d);
     bundle_free(b);
     if (s == NULL) {
         const struct diag *g = first_error(&d);
@@ -65,12 +65,12 @@ static int apply(struct role *r, struct channel_msg *m, struct err *e)
     if (m->nfds < 1)
         return err_setx(e, "a bundle without a descriptor");
 
-    struct snapshot *s = snapshot_from(m->fds[0], e);
+    struct snapshot *s = snapshot_from(m->fds[0], worker_snapshot(r->worker), e);
     if (s == NULL)
         return -1;
     if (s->nlisteners != m->nfds - 1) {
         err_setx(e, "%zu sockets came for %zu listeners", m->nfds - 1, s->nlisteners);
-        snapshot_unref(s);
+        snapshot_retire(s);
         return -1;
     }
 

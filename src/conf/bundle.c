@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@ struct entry {
 };
 
 struct bundle {
+    unsigned refs;
     struct entry *v;            /* by name */
     size_t n;
     void *map;                  /* NULL: made here */
@@ -40,7 +40,10 @@ struct bundle {
 
 struct bundle *bundle_new(void)
 {
-    return mem_zalloc(sizeof(struct bundle));
+    struct bundle *b = mem_zalloc(sizeof(*b));
+
+    b->refs = 1;
+    return b;
 }
 
 /* Where the name is (true), or where it would have to go. */
@@ -238,9 +241,26 @@ static void wipe_entry(struct entry *t)
     mem_wipe_free((void *)(uintptr_t)t->data, t->len);
 }
 
+bool bundle_nth(const struct bundle *b, size_t i, const char **name, const uint8_t **data,
+                size_t *len)
+{
+    if (i >= b->n)
+        return false;
+    *name = b->v[i].name;
+    *data = b->v[i].data;
+    *len = b->v[i].len;
+    return true;
+}
+
+struct bundle *bundle_ref(struct bundle *b)
+{
+    b->refs++;
+    return b;
+}
+
 void bundle_free(struct bundle *b)
 {
-    if (b == NULL)
+    if (b == NULL || --b->refs > 0)
         return;
     for (size_t i = 0; i < b->n; i++) {
         if (b->map == NULL)

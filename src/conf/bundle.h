@@ -9,14 +9,14 @@
  * length, data length, name, data.
  *
  *   settings                 settings_pack()
- *   store/NAME/N/key         PKCS#8 private key, DER
- *   store/NAME/N/cert.M      certificate, DER, leaf first
+ *   store/NAME               tls/pairs.h: key pairs
  *   trust/NAME/N             trust anchor, DER
- *   facts                    app/inventory.h: what all of it says, in words
+ *   facts                    app/inventory.h: what the anchors say, in words
  */
 #ifndef SALLYPORT_CONF_BUNDLE_H
 #define SALLYPORT_CONF_BUNDLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,7 +40,14 @@ int bundle_seal(const struct bundle *b, struct err *e);
    caller's and may be closed. NULL and e on damage or a missing seal. */
 struct bundle *bundle_map(int fd, struct err *e);
 
-/* Frees or unmaps; memory of our own is wiped first. */
+/* The i-th entry by name; false when there are no more. */
+bool bundle_nth(const struct bundle *b, size_t i, const char **name, const uint8_t **data,
+                size_t *len);
+
+/* One more owner, for bundle_free(). */
+struct bundle *bundle_ref(struct bundle *b);
+
+/* The last owner frees or unmaps; memory of our own is wiped first. */
 void bundle_free(struct bundle *b);
 
 #endif

@@ -30,6 +30,36 @@ static void reap(void *arg)
     }
 }
 
+/* The handshake is over, one way or the other. */
+static void let_go_of_keys(struct conn *c)
+{
+    if (c->holds_keys)
+        snapshot_drop_keys(c->snap);
+    c->holds_keys = false;
+}
+
+/* The gauges of what older generations still carry. */
+static void leave_generation(struct conn *c)
+{
+    struct conn_env *env = c->env;
+
+    c->snap->conns--;
+    if (c->snap == env->current)
+        return;
+    env->count->value[COUNTER_ON_OLDER]--;
+    if (c->snap->conns == 0)
+        env->count->value[COUNTER_OLDER]--;
+}
+
+void conn_env_current(struct conn_env *env, const struct snapshot *snap)
+{
+    if (env->current != NULL && env->current->conns > 0) {
+        env->count->value[COUNTER_OLDER]++;
+        env->count->value[COUNTER_ON_OLDER] += env->current->conns;
+    }
+    env->current = snap;
+}
+
 void conn_deadline(struct conn *c, uint64_t ms)
 {
     if (ms == 0) {
@@ -99,6 +129,8 @@ void conn_end(struct conn *c, enum reason why)
     env->count->value[COUNTER_BYTES_OUT] += c->relay.down.bytes;
     env->count->value[COUNTER_OPEN]--;
     env->open--;
+    leave_generation(c);
+    let_go_of_keys(c);
 
     close_streams(c, lingered ? REASON_DONE : why);
     relay_drop(&c->relay, &env->pool);
@@ -139,6 +171,8 @@ void conn_enter(struct conn *c, enum conn_state state)
 {
     log_debug("conn %llx: %s -> %s", (unsigned long long)c->id, states[c->state].name,
               states[state].name);
+    if (state != CONN_HANDSHAKE)
+        let_go_of_keys(c);
     c->state = state;
     states[state].enter(c);
 }
@@ -206,6 +240,9 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     }
     c->env = env;
     c->snap = snapshot_ref(snap);
+    snapshot_hold_keys(snap);
+    c->holds_keys = true;
+    snap->conns++;
     c->listener = listener;
     c->port = port;
     c->peer = *client;
@@ -215,7 +252,7 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     list_append(&env->conns, &c->link);
     env->open++;
     env->count->value[COUNTER_OPEN]++;
-    if (tls_stream_accept(&c->client, listener->route->tls) != 0)
+    if (tls_stream_accept(&c->client, listener->route->tls, listener->route->certs) != 0)
         conn_end(c, REASON_NO_MEMORY);
     else
         conn_enter(c, CONN_HANDSHAKE);

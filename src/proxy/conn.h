@@ -34,6 +34,7 @@ struct conn_env {
     struct list ended;          /* to be freed at the end of this turn */
     struct list pages;          /* built-in origins being served (page.h) */
     struct loop_task reap;
+    const struct snapshot *current;     /* in force: conn_env_current() */
     unsigned open;              /* length of conns */
     uint64_t next_id;
     void (*gone)(void *arg);    /* a connection has left: a descriptor is free */
@@ -44,6 +45,9 @@ void conn_env_init(struct conn_env *env, struct loop *l, struct counters *count,
                    void (*gone)(void *arg), void *arg);
 /* Ends every connection, with REASON_DRAINED, and frees what the env holds. */
 void conn_env_free(struct conn_env *env);
+
+/* `snap` is in force from now on; connections that are open belong to an older one. */
+void conn_env_current(struct conn_env *env, const struct snapshot *snap);
 
 /*
  * Begin with an accepted descriptor, which becomes the connection's. `listener` is one

@@ -40,6 +40,7 @@ struct conn {
     enum reason reason;
     bool watched;               /* bytes may be unacknowledged: the sweep looks at it */
     bool client_lifted, upstream_lifted;    /* TCP_USER_TIMEOUT is lifted */
+    bool holds_keys;            /* of snap: its handshake is not over */
     bool told;                  /* the handshake's failure has its line already */
 };
 

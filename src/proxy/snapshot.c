@@ -26,47 +26,33 @@ static struct conf *conf_from(const struct bundle *b, struct diags *d)
     return c;
 }
 
-/* The certificates "PREFIX.0", "PREFIX.1", … of one chain; the array is the caller's. */
-static size_t chain_from(const struct bundle *b, const char *store, size_t pair, struct der **out)
+static struct certs *certs_from(const struct snapshot *s, const struct conf_store *store,
+                                struct diags *d)
 {
-    struct der *chain = NULL;
-    size_t n = 0, len;
-    const uint8_t *p;
+    struct err e = ERR_INIT;
+    size_t len = 0;
+    const uint8_t *p = bundle_get(s->bundle, &len, "store/%s", store->head.name);
+    struct certs *c = certs_new(p, len, s->cache, &e);
 
-    while ((p = bundle_get(b, &len, "store/%s/%zu/cert.%zu", store, pair, n)) != NULL) {
-        chain = mem_grow(chain, n + 1, sizeof(*chain));
-        chain[n++] = (struct der){ (uint8_t *)(uintptr_t)p, len };
-    }
-    *out = chain;
-    return n;
+    if (c == NULL)
+        diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_CERT, NULL), NULL, "%s", e.text);
+    return c;
 }
 
-/* Key pairs of one store, appended to the snapshot's list. */
-static void add_store(struct snapshot *s, const struct bundle *b, const struct conf_store *store,
-                      struct diags *d)
+static struct trust *shared_trust(const struct snapshot *running, const struct der *anchors,
+                                  size_t n)
 {
-    const char *name = store->head.name;
-    const uint8_t *key;
-    size_t keylen;
+    uint8_t id[DIGEST_LEN];
 
-    for (size_t i = 0; (key = bundle_get(b, &keylen, "store/%s/%zu/key", name, i)) != NULL; i++) {
-        struct err e = ERR_INIT;
-        struct der *chain;
-        size_t n = chain_from(b, name, i, &chain);
-        struct keypair *k = keypair_new(key, keylen, chain, n, &e);
-
-        free(chain);
-        if (k == NULL) {
-            diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_CERT, NULL), NULL, "%s",
-                     e.text);
-            continue;
-        }
-        s->keypairs = mem_grow(s->keypairs, s->nkeypairs + 1, sizeof(s->keypairs[0]));
-        s->keypairs[s->nkeypairs++] = k;
-    }
+    trust_id(anchors, n, id);
+    for (size_t i = 0; running != NULL && i < running->ntrusts; i++)
+        if (memcmp(running->trusts[i]->id, id, sizeof(id)) == 0)
+            return trust_ref(running->trusts[i]);
+    return NULL;
 }
 
-static struct trust *trust_from(const struct bundle *b, const struct conf_trust *t, struct diags *d)
+static struct trust *trust_from(const struct bundle *b, const struct snapshot *running,
+                                const struct conf_trust *t, struct diags *d)
 {
     struct der *anchors = NULL;
     struct err e = ERR_INIT;
@@ -78,17 +64,14 @@ static struct trust *trust_from(const struct bundle *b, const struct conf_trust 
         anchors = mem_grow(anchors, n + 1, sizeof(*anchors));
         anchors[n++] = (struct der){ (uint8_t *)(uintptr_t)p, len };
     }
-    trust = trust_new(anchors, n, &e);
+    trust = shared_trust(running, anchors, n);
+    if (trust == NULL)
+        trust = trust_new(anchors, n, &e);
     free(anchors);
     if (trust == NULL)
         diag_add(d, DIAG_ERROR, conf_at(&t->head, KEY_TRUST_CA, NULL), NULL, "%s", e.text);
     return trust;
 }
-
-/* Where each store's key pairs begin in the snapshot's list; one more for the end. */
-struct index {
-    size_t *first;
-};
 
 static bool wants_tickets(const struct conf_route *r)
 {
@@ -97,11 +80,62 @@ static bool wants_tickets(const struct conf_route *r)
     return r->session_tickets == TICKETS_ON;
 }
 
-static struct tls_ctx *ctx_for(const struct snapshot *s, const struct index *ix,
-                               const struct conf_route *r, struct diags *d)
+static struct tls_ctx *shared_ctx(const struct snapshot *running, const struct tls_policy *p,
+                                  const uint8_t pairs[DIGEST_LEN], uint8_t id[DIGEST_LEN])
 {
-    const struct conf *c = s->conf;
-    size_t store = 0, trust = 0;
+    tls_ctx_id(p, pairs, id);
+    for (size_t i = 0; running != NULL && i < running->nroutes; i++)
+        if (memcmp(running->routes[i].tls->id, id, DIGEST_LEN) == 0)
+            return tls_ctx_ref(running->routes[i].tls);
+    return NULL;
+}
+
+static struct tls_ctx *new_ctx(const struct tls_policy *p, struct certs *certs, struct diags *d)
+{
+    struct keypair *pairs[CERTS_TYPES];
+    struct err e = ERR_INIT;
+    size_t n = certs_find(certs, NULL, pairs, &e);
+
+    if (n > 0)
+        return tls_ctx_new(p, pairs, n, d);
+    diag_add(d, DIAG_ERROR, p->at_versions, NULL, "%s", e.text);
+    return NULL;
+}
+
+static struct tls_ctx *ctx_for(const struct tls_policy *p, struct certs *certs,
+                               const struct snapshot *running, struct diags *d)
+{
+    uint8_t pairs[DIGEST_LEN], id[DIGEST_LEN];
+    struct tls_ctx *ctx;
+
+    certs_default_id(certs, pairs);
+    ctx = shared_ctx(running, p, pairs, id);
+    if (ctx == NULL && (ctx = new_ctx(p, certs, d)) != NULL)
+        memcpy(ctx->id, id, sizeof(id));
+    return ctx;
+}
+
+static struct trust *trust_of(const struct snapshot *s, const struct conf_trust *t)
+{
+    size_t i = 0;
+
+    while (t != NULL && s->conf->trusts[i] != t)
+        i++;
+    return t != NULL ? s->trusts[i] : NULL;
+}
+
+static struct certs *certs_of(const struct snapshot *s, const struct conf_store *store)
+{
+    size_t i = 0;
+
+    while (s->conf->stores[i] != store)
+        i++;
+    return s->certs[i];
+}
+
+static void make_route(struct snap_route *out, const struct snapshot *s, const struct conf_route *r,
+                       const struct snapshot *running, struct diags *d)
+{
     char *context = mem_printf("route:%s", r->head.name);
     struct tls_policy p = {
         .versions = r->protocols,
@@ -111,6 +145,8 @@ static struct tls_ctx *ctx_for(const struct snapshot *s, const struct index *ix,
         .alpn = (const char *const *)r->alpn.v,
         .nalpn = r->alpn.n,
         .client_auth = (enum tls_client_auth)r->client_auth,
+        .trust = trust_of(s, r->trust),
+        .depth = r->trust != NULL ? (int)r->trust->depth : 0,
         .tickets = wants_tickets(r),
         .context = context,
         .at_versions = conf_at(&r->head, KEY_ROUTE_PROTOCOLS, NULL),
@@ -120,18 +156,10 @@ static struct tls_ctx *ctx_for(const struct snapshot *s, const struct index *ix,
         .at_alpn = conf_at(&r->head, KEY_ROUTE_ALPN, NULL),
     };
 
-    while (c->stores[store] != r->store)
-        store++;
-    if (r->trust != NULL) {
-        while (c->trusts[trust] != r->trust)
-            trust++;
-        p.trust = s->trusts[trust];
-        p.depth = (int)r->trust->depth;
-    }
-    struct tls_ctx *ctx = tls_ctx_new(&p, s->keypairs + ix->first[store],
-                                      ix->first[store + 1] - ix->first[store], d);
+    out->conf = r;
+    out->certs = certs_of(s, r->store);
+    out->tls = ctx_for(&p, out->certs, running, d);
     free(context);
-    return ctx;
 }
 
 static const struct snap_route *route_on(const struct snapshot *s, const struct addr *a)
@@ -145,51 +173,73 @@ static const struct snap_route *route_on(const struct snapshot *s, const struct 
     return NULL;
 }
 
-static void build(struct snapshot *s, const struct bundle *b, struct diags *d)
+static void build(struct snapshot *s, const struct snapshot *running, struct diags *d)
 {
     const struct conf *c = s->conf;
-    struct index ix = { mem_zalloc((c->nstores + 1) * sizeof(size_t)) };
     size_t before = d->errors;
 
-    for (size_t i = 0; i < c->nstores; i++) {
-        ix.first[i] = s->nkeypairs;
-        add_store(s, b, c->stores[i], d);
-    }
-    ix.first[c->nstores] = s->nkeypairs;
-
+    s->certs = mem_zalloc(c->nstores * sizeof(s->certs[0]));
+    for (size_t i = 0; i < c->nstores; i++)
+        s->certs[s->ncerts++] = certs_from(s, c->stores[i], d);
     s->trusts = mem_zalloc(c->ntrusts * sizeof(s->trusts[0]));
     for (size_t i = 0; i < c->ntrusts; i++)
-        s->trusts[s->ntrusts++] = trust_from(b, c->trusts[i], d);
-
+        s->trusts[s->ntrusts++] = trust_from(s->bundle, running, c->trusts[i], d);
     s->routes = mem_zalloc(c->nroutes * sizeof(s->routes[0]));
-    for (size_t i = 0; i < c->nroutes && d->errors == before; i++) {
-        s->routes[i].conf = c->routes[i];
-        s->routes[i].tls = ctx_for(s, &ix, c->routes[i], d);
-        s->nroutes++;
-    }
+    for (size_t i = 0; i < c->nroutes && d->errors == before; i++)
+        make_route(&s->routes[s->nroutes++], s, c->routes[i], running, d);
     s->listeners = mem_zalloc(c->nlisteners * sizeof(s->listeners[0]));
     for (size_t i = 0; i < c->nlisteners && d->errors == before; i++) {
         s->listeners[i].conf = c->listeners[i];
         s->listeners[i].route = route_on(s, &c->listeners[i]->addr);
         s->nlisteners++;
     }
-    free(ix.first);
 }
 
-struct snapshot *snapshot_build(const struct bundle *b, struct diags *d)
+/* Pairs that stay parsed, per worker: about 6 KiB each with one intermediate. */
+#define CACHED_PAIRS 1024
+
+struct snapshot *snapshot_build(struct bundle *b, const struct snapshot *running, struct diags *d)
 {
     struct snapshot *s = mem_zalloc(sizeof(*s));
     size_t before = d->errors;
 
-    s->refs = 1;
+    s->refs = s->keys_held = 1;
+    s->bundle = bundle_ref(b);
+    s->cache = running != NULL ? pair_cache_ref(running->cache) : pair_cache_new(CACHED_PAIRS);
     s->conf = conf_from(b, d);
-    if (s->conf != NULL)
-        build(s, b, d);
+    if (s->cache == NULL)
+        diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
+    else if (s->conf != NULL)
+        build(s, running, d);
     if (s->conf == NULL || d->errors > before) {
         snapshot_unref(s);
         return NULL;
     }
     return s;
+}
+
+static void free_keys(struct snapshot *s)
+{
+    for (size_t i = 0; i < s->nroutes; i++)
+        s->routes[i].certs = NULL;
+    for (size_t i = 0; i < s->ncerts; i++)
+        certs_free(s->certs[i]);
+    free(s->certs);
+    s->certs = NULL;
+    s->ncerts = 0;
+    bundle_free(s->bundle);
+    s->bundle = NULL;
+}
+
+void snapshot_hold_keys(struct snapshot *s)
+{
+    s->keys_held++;
+}
+
+void snapshot_drop_keys(struct snapshot *s)
+{
+    if (--s->keys_held == 0)
+        free_keys(s);
 }
 
 struct snapshot *snapshot_ref(struct snapshot *s)
@@ -202,16 +252,23 @@ void snapshot_unref(struct snapshot *s)
 {
     if (s == NULL || --s->refs > 0)
         return;
+    free_keys(s);
     for (size_t i = 0; i < s->nroutes; i++)
-        tls_ctx_free(s->routes[i].tls);
+        tls_ctx_unref(s->routes[i].tls);
     for (size_t i = 0; i < s->ntrusts; i++)
-        trust_free(s->trusts[i]);
-    for (size_t i = 0; i < s->nkeypairs; i++)
-        keypair_free(s->keypairs[i]);
+        trust_unref(s->trusts[i]);
+    pair_cache_unref(s->cache);
     free(s->listeners);
     free(s->routes);
     free(s->trusts);
-    free(s->keypairs);
     conf_free(s->conf);
     free(s);
+}
+
+void snapshot_retire(struct snapshot *s)
+{
+    if (s == NULL)
+        return;
+    snapshot_drop_keys(s);
+    snapshot_unref(s);
 }

@@ -4,6 +4,12 @@
  * snapshot_build() is a pure function of the bundle's bytes: start, reload and
  * `check` call the same one, and it works after privileges are gone. A connection
  * holds the snapshot it began with; the last to let go frees it.
+ *
+ * Connections may live for days, and certificates are replaced every few hours. So
+ * what did not change is shared with the snapshot that was in force before (trust,
+ * contexts, parsed pairs), and what only handshakes need, the keys with the memory
+ * they lie in, is given back as soon as a snapshot is not in force any more and the
+ * last handshake that began with it is over.
  */
 #ifndef SALLYPORT_PROXY_SNAPSHOT_H
 #define SALLYPORT_PROXY_SNAPSHOT_H
@@ -14,11 +20,13 @@
 #include "base/diag.h"
 #include "conf/bundle.h"
 #include "conf/conf.h"
+#include "tls/certs.h"
 #include "tls/ctx.h"
 
 struct snap_route {
     const struct conf_route *conf;
     struct tls_ctx *tls;
+    struct certs *certs;                /* of its store; NULL once the keys are gone */
 };
 
 struct snap_listener {
@@ -28,21 +36,33 @@ struct snap_listener {
 
 struct snapshot {
     unsigned refs;
+    unsigned keys_held;                 /* by being in force, and by handshakes */
+    unsigned conns;                     /* connections that began with it */
     uint64_t generation;                /* set by the worker that applies it */
     struct conf *conf;
-    struct keypair **keypairs;  size_t nkeypairs;
+    struct bundle *bundle;              /* what certs look into; NULL once the keys are gone */
+    struct pair_cache *cache;
+    struct certs **certs;       size_t ncerts;      /* of each store */
     struct trust **trusts;      size_t ntrusts;
     struct snap_route *routes;  size_t nroutes;
     struct snap_listener *listeners; size_t nlisteners;   /* in the order of conf->listeners */
 };
 
 /*
- * One reference, the caller's; NULL with findings in d. It does not judge dates: a
+ * One reference and one hold on the keys, the caller's; NULL with findings in d. The
+ * bundle is held by count. `running` is the one in force, or NULL. It does not judge dates: a
  * worker that is replaced must come up with what is in force, however old that is;
  * the loader judges (keypair_check) before a bundle is put in force.
  */
-struct snapshot *snapshot_build(const struct bundle *b, struct diags *d);
+struct snapshot *snapshot_build(struct bundle *b, const struct snapshot *running, struct diags *d);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);    /* NULL is fine */
+
+/* A handshake begins, and is over. */
+void snapshot_hold_keys(struct snapshot *s);
+void snapshot_drop_keys(struct snapshot *s);
+
+/* It is not in force any more: the builder's hold and reference are given back. */
+void snapshot_retire(struct snapshot *s);   /* NULL is fine */
 
 #endif

@@ -208,14 +208,14 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
     if (nfds != snap->nlisteners || w->drained != NULL) {
         for (size_t i = 0; i < nfds; i++)
             close(fds[i]);
-        snapshot_unref(snap);
+        snapshot_retire(snap);
         return err_setx(e, w->drained ? "the worker is draining"
                                       : "the number of sockets does not match the configuration");
     }
     made = calloc(nfds + 1, sizeof(*made));
     if (made == NULL || make_new(w, snap, fds, made) != 0) {
         free(made);
-        snapshot_unref(snap);
+        snapshot_retire(snap);
         return err_setx(e, "memory is out");
     }
     LIST_EACH (link, next, &w->listeners) {
@@ -232,8 +232,10 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
     free(made);
     w->max_open = connections_allowed(w->used_fds, nfds);
     snap->generation = ++w->generation;
-    snapshot_unref(w->snap);
+    conn_env_current(&w->env, snap);
+    snapshot_retire(w->snap);
     w->snap = snap;
+    pair_cache_age(snap->cache);
     return 0;
 }
 
@@ -256,6 +258,11 @@ void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done
         on_deadline(w);
 }
 
+const struct snapshot *worker_snapshot(const struct worker *w)
+{
+    return w->snap;
+}
+
 void worker_free(struct worker *w)
 {
     if (w == NULL)
@@ -268,6 +275,6 @@ void worker_free(struct worker *w)
     loop_timer_free(w->starved);
     loop_timer_free(w->sweep);
     loop_timer_free(w->deadline);
-    snapshot_unref(w->snap);
+    snapshot_retire(w->snap);
     free(w);
 }

@@ -30,6 +30,9 @@ struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e);
 int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds,
                  struct err *e);
 
+/* In force; NULL before the first. */
+const struct snapshot *worker_snapshot(const struct worker *w);
+
 /*
  * Take what waits in the listening queues, close the listeners, and call
  * done(arg, cut) once no connection is left, or when timeout_ms is over and the

@@ -167,6 +167,62 @@ char *cert_dialled_names(X509 *x, char out[CERT_TEXT_MAX])
     return out;
 }
 
+/* Letters, digits, '-', '_', '.', and '*', as a name on the wire has (RFC 6066 3). */
+static char *server_name(const ASN1_STRING *s)
+{
+    const unsigned char *p = ASN1_STRING_get0_data(s);
+    int len = ASN1_STRING_length(s);
+    char *out;
+
+    if (len < 1 || len > 253)
+        return NULL;
+    out = mem_strndup((const char *)p, (size_t)len);
+    for (int i = 0; i < len; i++) {
+        char c = out[i];
+        if (c >= 'A' && c <= 'Z') {
+            out[i] = (char)(c - 'A' + 'a');
+        } else if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_'
+                   && c != '.' && c != '*') {
+            free(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
+static void add_server_name(char ***list, size_t *n, char *name)
+{
+    if (name == NULL)
+        return;
+    *list = mem_grow(*list, *n + 1, sizeof(**list));
+    (*list)[(*n)++] = name;
+}
+
+char **cert_server_names(X509 *x, size_t *n)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    const X509_NAME *subject = X509_get_subject_name(x);
+    char **list = NULL;
+    int at = -1;
+
+    *n = 0;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+        if (g->type == GEN_DNS)
+            add_server_name(&list, n, server_name(g->d.dNSName));
+    }
+    GENERAL_NAMES_free(names);
+    sslerr_clear();
+    if (*n > 0)
+        return list;
+    for (int i; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+        at = i;
+    if (at >= 0)
+        add_server_name(&list, n,
+                        server_name(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
+    return list;
+}
+
 bool cert_self_signed(X509 *x)
 {
     bool yes = X509_self_signed(x, 1) == 1;

@@ -30,6 +30,13 @@ char *cert_dialled_names(X509 *x, char out[CERT_TEXT_MAX]);
 /* All its alternative names, of the other kinds too, or ""; the caller's to free(). */
 char *cert_names(X509 *x);
 
+/*
+ * The names under which a client may ask for it (SNI): its DNS names in lower case,
+ * wildcards as they are; the common name where there are none. Names with bytes that no
+ * name on the wire has are left out. Each, and the array, are the caller's to free().
+ */
+char **cert_server_names(X509 *x, size_t *n);
+
 /* Issued by itself, and its own key says so. */
 bool cert_self_signed(X509 *x);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/pack.h"
 #include "tls/certinfo.h"
 #include "tls/notes.h"
 #include "tls/sslerr.h"
@@ -137,6 +138,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
     char why[128];
 
     sslerr_clear();
+    c->refs = 1;
     c->accepts.versions = p->versions;
     c->client_auth = p->client_auth;
     c->offer = mem_zalloc(VERSIONS_TEXT_MAX);
@@ -157,13 +159,42 @@ internal:
              sslerr_text(why, sizeof(why)));
 fail:
     sslerr_clear();
-    tls_ctx_free(c);
+    tls_ctx_unref(c);
     return NULL;
 }
 
-void tls_ctx_free(struct tls_ctx *c)
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *c)
 {
-    if (c == NULL)
+    c->refs++;
+    return c;
+}
+
+void tls_ctx_id(const struct tls_policy *p, const uint8_t pairs[DIGEST_LEN],
+                uint8_t id[DIGEST_LEN])
+{
+    struct pack k = { 0 };
+
+    pack_bytes(&k, pairs, DIGEST_LEN);
+    pack_u32(&k, p->versions);
+    pack_str(&k, p->ciphers);
+    pack_str(&k, p->ciphersuites);
+    pack_str(&k, p->groups);
+    pack_u32(&k, (uint32_t)p->nalpn);
+    for (size_t i = 0; i < p->nalpn; i++)
+        pack_str(&k, p->alpn[i]);
+    pack_u32(&k, (uint32_t)p->client_auth);
+    if (p->trust != NULL)
+        pack_bytes(&k, p->trust->id, DIGEST_LEN);
+    pack_u32(&k, (uint32_t)p->depth);
+    pack_u32(&k, p->tickets);
+    pack_str(&k, p->context);
+    digest_ders(&(struct der){ k.p, k.len }, 1, id);
+    pack_free(&k);
+}
+
+void tls_ctx_unref(struct tls_ctx *c)
+{
+    if (c == NULL || --c->refs > 0)
         return;
     SSL_CTX_free(c->ssl_ctx);
     free(c->accepts.alpn);

@@ -15,14 +15,18 @@
 
 #include <openssl/ssl.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/diag.h"
+#include "tls/digest.h"
 #include "tls/keypair.h"
 #include "tls/notes.h"
 #include "tls/policy.h"
 
 /* Outlives every SSL made from it: its callbacks read `accepts`. */
 struct tls_ctx {
+    unsigned refs;
+    uint8_t id[DIGEST_LEN];     /* of the policy and the pairs it was made from */
     SSL_CTX *ssl_ctx;
     enum tls_client_auth client_auth;
     struct notes_offer accepts; /* what a ClientHello is compared with */
@@ -30,12 +34,19 @@ struct tls_ctx {
 };
 
 /*
- * Key pairs of different key types serve one name together; `certs` are held by
- * count. NULL with findings in d (unknown suite or group, no version left, …).
+ * Key pairs of different key types serve one name together; what of `certs` is needed
+ * is held. One reference, the caller's; NULL with findings in d (unknown suite or group,
+ * no version left, …).
  */
 struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *certs, size_t ncerts,
                             struct diags *d);
-void tls_ctx_free(struct tls_ctx *c);
+struct tls_ctx *tls_ctx_ref(struct tls_ctx *c);
+void tls_ctx_unref(struct tls_ctx *c);      /* NULL is fine */
+
+/* What it would have for an id, given that of the pairs: a context of the same id
+   serves as well, and its sessions can still be resumed. */
+void tls_ctx_id(const struct tls_policy *p, const uint8_t pairs[DIGEST_LEN],
+                uint8_t id[DIGEST_LEN]);
 
 /* The library in use, as it names itself: "OpenSSL 3.0.22 …"; static. */
 const char *tls_library(void);

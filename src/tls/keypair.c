@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "tls/certinfo.h"
+#include "tls/key_decoder.h"
 #include "tls/sslerr.h"
 
 static X509 *parse_cert(const struct der *der)
@@ -22,25 +22,18 @@ static X509 *parse_cert(const struct der *der)
     return x;
 }
 
-static EVP_PKEY *parse_key(const uint8_t *der, size_t len)
+struct keypair *keypair_new(struct key_decoder *decoder, const uint8_t *key, size_t keylen,
+                            const struct der *chain, size_t n, struct err *e)
 {
-    const unsigned char *p = der;
-    PKCS8_PRIV_KEY_INFO *info =
-        len <= INT_MAX ? d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)len) : NULL;
-    EVP_PKEY *key = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
-
-    PKCS8_PRIV_KEY_INFO_free(info);
-    return key;
-}
-
-struct keypair *keypair_new(const uint8_t *key, size_t keylen, const struct der *chain, size_t n,
-                            struct err *e)
-{
-    struct keypair *k = mem_zalloc(sizeof(*k));
+    struct keypair *k = calloc(1, sizeof(*k));
     char why[128];
 
+    if (k == NULL) {
+        err_setx(e, "memory is out");
+        return NULL;
+    }
     sslerr_clear();
-    k->key = parse_key(key, keylen);
+    k->key = key_decode(decoder, KEY_SYNTAX_PKCS8, key, keylen);
     if (k->key == NULL) {
         err_setx(e, "the private key is damaged: %s", sslerr_text(why, sizeof(why)));
         goto fail;
@@ -68,6 +61,24 @@ struct keypair *keypair_new(const uint8_t *key, size_t keylen, const struct der 
 fail:
     keypair_free(k);
     return NULL;
+}
+
+struct keypair *keypair_of(EVP_PKEY *key, X509 *leaf, STACK_OF(X509) *chain)
+{
+    struct keypair *k = calloc(1, sizeof(*k));
+
+    if (k == NULL)
+        return NULL;
+    k->chain = chain != NULL ? X509_chain_up_ref(chain) : sk_X509_new_null();
+    if (k->chain == NULL) {
+        free(k);
+        return NULL;
+    }
+    EVP_PKEY_up_ref(key);
+    X509_up_ref(leaf);
+    k->key = key;
+    k->leaf = leaf;
+    return k;
 }
 
 void keypair_free(struct keypair *k)

@@ -13,7 +13,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
-#include "tls/load.h"
+#include "tls/material.h"
 
 struct keypair {
     EVP_PKEY *key;
@@ -21,9 +21,13 @@ struct keypair {
     STACK_OF(X509) *chain;      /* without the leaf; may be empty */
 };
 
-/* NULL and e when a part does not parse. */
-struct keypair *keypair_new(const uint8_t *key, size_t keylen, const struct der *chain, size_t n,
-                            struct err *e);
+/* NULL and e when a part does not parse, or memory is out. `decoder` may be NULL. */
+struct keypair *keypair_new(struct key_decoder *decoder, const uint8_t *key, size_t keylen,
+                            const struct der *chain, size_t n, struct err *e);
+
+/* Of what is parsed already; each part is held by count. `chain` may be NULL. NULL when
+   memory is out. */
+struct keypair *keypair_of(EVP_PKEY *key, X509 *leaf, STACK_OF(X509) *chain);
 void keypair_free(struct keypair *k);
 
 struct keypair_rules {

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "tls/certinfo.h"
 #include "tls/chain.h"
+#include "tls/keypair.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
 
@@ -261,9 +262,13 @@ static void put_leaf(const struct leaf *l, struct keymats *out)
         .key = der_of_key(l->key->key),
         .chain = mem_zalloc(sizeof(struct der) * ((size_t)(n > 0 ? n : 0) + 1)),
         .facts = mem_zalloc(sizeof(struct fact) * ((size_t)(n > 0 ? n : 0) + 1)),
+        .type = EVP_PKEY_get_base_id(l->key->key),
+        .pair = keypair_of(l->key->key, l->x, chain),
         .path = l->from->in->path,
         .where = l->from->in->where,
     };
+
+    m.names = cert_server_names(l->x, &m.nnames);
 
     put_cert(&m, l, l->x, FACT_LEAF);
     for (int i = 0; i < n; i++)
@@ -310,6 +315,10 @@ void keymats_free(struct keymats *k)
 {
     for (size_t i = 0; i < k->n; i++) {
         mem_wipe_free(k->v[i].key.p, k->v[i].key.len);
+        for (size_t n = 0; n < k->v[i].nnames; n++)
+            free(k->v[i].names[n]);
+        free(k->v[i].names);
+        keypair_free(k->v[i].pair);
         ders_free(&(struct ders){ k->v[i].chain, k->v[i].facts, k->v[i].nchain });
     }
     free(k->v);

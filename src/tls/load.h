@@ -19,12 +19,18 @@
 #include "tls/facts.h"
 #include "tls/material.h"
 
+struct keypair;
+
 /* One private key with its certificate chain, leaf first. */
 struct keymat {
     struct der key;             /* PKCS#8, unencrypted */
     struct der *chain;
     struct fact *facts;         /* of each certificate of the chain */
     size_t nchain;
+    int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
+    char **names;               /* that a client may ask for it by (cert_server_names) */
+    size_t nnames;
+    struct keypair *pair;       /* the same, parsed */
     const char *path;           /* the file the leaf came from (the input's string) */
     struct diag_at where;
 };

@@ -20,8 +20,11 @@ struct tls_input {
 
 /* What opens a file; NULL: not given. A keystore can have one of its own and another
    for the keys in it; where only `store` is given, it is both. */
+struct key_decoder;
+
 struct passwords {
     const char *store, *key;
+    struct key_decoder *decoder;        /* NULL: none is kept */
 };
 
 static inline const char *key_password(const struct passwords *pw)

@@ -72,7 +72,7 @@ int parts_read(const struct tls_input *in, enum parts_use use, const struct pass
     enum alien a;
     int rc;
 
-    *out = (struct parts){ .in = in, .use = use };
+    *out = (struct parts){ .in = in, .use = use, .decoder = pw->decoder };
     if (len == 0) {
         diag_add(d, DIAG_ERROR, in->where, NULL, "%s is empty", in->path);
         return -1;

@@ -56,6 +56,7 @@ struct parts {
     size_t ncerts;
     struct part_key *keys;
     size_t nkeys;
+    struct key_decoder *decoder;
     size_t nclosed;             /* keys that were seen and not opened, or could not be */
     enum alien alien;           /* the first of its kind in the file */
 };

@@ -10,30 +10,26 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tls/key_decoder.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
 
 enum opened { KEY_OPEN, KEY_NO_PASSWORD, KEY_WRONG_PASSWORD, KEY_UNSUPPORTED, KEY_DAMAGED };
 
-static EVP_PKEY *decode(enum key_form form, const uint8_t *der, size_t len)
+static EVP_PKEY *decode(const struct parts *p, enum key_form form, const uint8_t *der, size_t len)
 {
-    static const int types[] = {
-        [KEY_RSA] = EVP_PKEY_RSA, [KEY_EC] = EVP_PKEY_EC, [KEY_DSA] = EVP_PKEY_DSA,
+    static const enum key_syntax syntax[] = {
+        [KEY_PKCS8] = KEY_SYNTAX_PKCS8, [KEY_RSA] = KEY_SYNTAX_RSA, [KEY_EC] = KEY_SYNTAX_EC,
+        [KEY_DSA] = KEY_SYNTAX_DSA,
     };
-    const uint8_t *p = der;
 
-    if (form != KEY_PKCS8)
-        return d2i_PrivateKey(types[form], NULL, &p, (long)len);
-
-    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, (long)len);
-    EVP_PKEY *key = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
-    PKCS8_PRIV_KEY_INFO_free(info);
-    return key;
+    return key_decode(p->decoder, syntax[form], der, len);
 }
 
-static enum opened open_plain(enum key_form form, const uint8_t *der, size_t len, EVP_PKEY **out)
+static enum opened open_plain(const struct parts *p, enum key_form form, const uint8_t *der,
+                              size_t len, EVP_PKEY **out)
 {
-    *out = decode(form, der, len);
+    *out = decode(p, form, der, len);
     if (*out != NULL)
         return KEY_OPEN;
     return sslerr_take_unsupported() && form == KEY_PKCS8 ? KEY_UNSUPPORTED : KEY_DAMAGED;
@@ -75,8 +71,8 @@ static int give_password(char *buf, int size, int writing, void *password)
 }
 
 /* RFC 1421's encryption around PKCS#1, SEC1 and DSA keys. Decrypts in place. */
-static enum opened open_dek(enum key_form form, char *dek, uint8_t *der, size_t len,
-                            const char *password, EVP_PKEY **out)
+static enum opened open_dek(const struct parts *p, enum key_form form, char *dek, uint8_t *der,
+                            size_t len, const char *password, EVP_PKEY **out)
 {
     EVP_CIPHER_INFO cipher;
     long n = (long)len;
@@ -86,7 +82,7 @@ static enum opened open_dek(enum key_form form, char *dek, uint8_t *der, size_t 
         return sslerr_last_is(ERR_LIB_PEM, PEM_R_UNSUPPORTED_ENCRYPTION) ? KEY_UNSUPPORTED
                                                                          : KEY_DAMAGED;
     if (cipher.cipher == NULL)
-        return open_plain(form, der, len, out);
+        return open_plain(p, form, der, len, out);
     if (password == NULL)
         return KEY_NO_PASSWORD;
     if (strlen(password) >= sizeof(copy))
@@ -97,7 +93,7 @@ static enum opened open_dek(enum key_form form, char *dek, uint8_t *der, size_t 
     if (!ok)
         return sslerr_take_unsupported() ? KEY_UNSUPPORTED : KEY_WRONG_PASSWORD;
     /* One wrong password in 256 decrypts to well-padded rubbish. */
-    *out = decode(form, der, (size_t)n);
+    *out = decode(p, form, der, (size_t)n);
     return *out != NULL ? KEY_OPEN : KEY_WRONG_PASSWORD;
 }
 
@@ -165,9 +161,9 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
     else if (form == KEY_PKCS8_ENCRYPTED)
         why = open_pkcs8(der, len, password, &key);
     else if (dek[0] != '\0')
-        why = open_dek(form, dek, der, len, password, &key);
+        why = open_dek(p, form, dek, der, len, password, &key);
     else
-        why = open_plain(form, der, len, &key);
+        why = open_plain(p, form, der, len, &key);
     sslerr_clear();
     if (why != KEY_OPEN)
         return report(p, why, line, d);

@@ -180,8 +180,10 @@ static enum stream_io tls_handshake(struct stream *s)
     int rc = SSL_do_handshake(t->ssl);
     enum stream_io io;
 
-    if (rc == 1)
+    if (rc == 1) {
+        SSL_certs_clear(t->ssl);        /* a connection may outlive many certificates */
         return STREAM_OK;
+    }
     io = after(t, rc);
     if (io == STREAM_CUT)
         record_failure(t, false);
@@ -248,7 +250,7 @@ static const struct stream_ops tls_ops = {
     .free = tls_free,
 };
 
-int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx)
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs)
 {
     struct tls_conn *t = calloc(1, sizeof(*t));
     BIO *bio = NULL;
@@ -268,6 +270,8 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx)
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_read_ahead(t->ssl, 1);
     SSL_set_accept_state(t->ssl);
+    if (certs_count(certs) > 1)
+        SSL_set_cert_cb(t->ssl, certs_choose, certs);
     s->upper = t;
     s->ops = &tls_ops;
     return 0;

@@ -11,13 +11,17 @@
 #define SALLYPORT_TLS_TLS_STREAM_H
 
 #include "net/stream.h"
+#include "tls/certs.h"
 #include "tls/ctx.h"
 #include "tls/failure.h"
 #include "tls/identity.h"
 
-/* Turn an open raw stream into the server side of a TLS connection. 0, or -1 when
-   memory is out; the stream is then as it was. */
-int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx);
+/*
+ * Turn an open raw stream into the server side of a TLS connection. `ctx` must outlive
+ * it; `certs`, which chooses among several certificates by the name that is asked for,
+ * the handshake. 0, or -1 when memory is out; the stream is then as it was.
+ */
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs);
 
 /* What a connection is remembered by once its handshake is done. */
 struct tls_facts {

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "tls/certinfo.h"
+#include "tls/digest.h"
 #include "tls/sslerr.h"
 
 #define NAMES_MAX 8192u         /* bytes of a CertificateRequest that the names may take */
@@ -51,6 +52,11 @@ static int add_anchor(struct trust *t, const struct der *der, size_t *bytes)
     return rc;
 }
 
+void trust_id(const struct der *anchors, size_t n, uint8_t id[DIGEST_LEN])
+{
+    digest_ders(anchors, n, id);
+}
+
 struct trust *trust_new(const struct der *anchors, size_t n, struct err *e)
 {
     struct trust *t = mem_zalloc(sizeof(*t));
@@ -58,6 +64,8 @@ struct trust *trust_new(const struct der *anchors, size_t n, struct err *e)
     char why[128];
 
     sslerr_clear();
+    t->refs = 1;
+    trust_id(anchors, n, t->id);
     if (n == 0) {
         err_setx(e, "no trust anchor");
         goto fail;
@@ -78,13 +86,19 @@ struct trust *trust_new(const struct der *anchors, size_t n, struct err *e)
     sslerr_clear();
     return t;
 fail:
-    trust_free(t);
+    trust_unref(t);
     return NULL;
 }
 
-void trust_free(struct trust *t)
+struct trust *trust_ref(struct trust *t)
 {
-    if (t == NULL)
+    t->refs++;
+    return t;
+}
+
+void trust_unref(struct trust *t)
+{
+    if (t == NULL || --t->refs > 0)
         return;
     X509_STORE_free(t->store);
     sk_X509_NAME_pop_free(t->names, X509_NAME_free);

@@ -201,7 +201,7 @@ struct keypair *pair_of(const struct made *leaf, X509 *const *chain, size_t ncha
     certs[0] = der_cert(leaf->x);
     for (size_t i = 0; i < nchain; i++)
         certs[i + 1] = der_cert(chain[i]);
-    k = keypair_new(key.p, key.len, certs, nchain + 1, &e);
+    k = keypair_new(NULL, key.p, key.len, certs, nchain + 1, &e);
     cr_assert_not_null(k, "%s", e.text);
     for (size_t i = 0; i <= nchain; i++)
         free(certs[i].p);

@@ -5,6 +5,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/certs.c tests/unit/tls/certs.h \
 	tests/unit/tls/handshake.c tests/unit/tls/handshake.h \
 	tests/unit/tls/test_certinfo.c \
+	tests/unit/tls/test_certs.c \
 	tests/unit/tls/test_ctx.c \
 	tests/unit/tls/test_ctx_words.c \
 	tests/unit/tls/test_facts.c \

@@ -114,9 +114,9 @@ Test(ctx, which_certificate_serves_which_client)
     cr_assert_not(serves(rsa, ec12, NULL));
     cr_assert_not(serves(rsa, ec13, NULL));
 
-    tls_ctx_free(both);
-    tls_ctx_free(ec);
-    tls_ctx_free(rsa);
+    tls_ctx_unref(both);
+    tls_ctx_unref(ec);
+    tls_ctx_unref(rsa);
     served_free(&s);
 }
 
@@ -142,11 +142,11 @@ Test(ctx, the_chain_is_sent_as_loaded_and_nothing_is_added)
         cr_assert_eq(sk_X509_num(SSL_get_peer_cert_chain(m.client)), i == 0 ? 2 : 1);
         meet_free(&m);
         SSL_CTX_free(c);
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
     keypair_free(with);
     keypair_free(without);
-    trust_free(t);
+    trust_unref(t);
     made_free(&root);
     made_free(&mid);
     made_free(&leaf);
@@ -176,7 +176,7 @@ Test(ctx, defaults_are_forward_secret_aead_with_aes_128_first)
                        "ECDHE-RSA-CHACHA20-POLY1305"));
     cr_assert_not(serves(ctx, (struct want){ V12, .ciphers = "AES128-SHA" }, NULL));
     cr_assert_not(serves(ctx, (struct want){ V12, .ciphers = "ECDHE-RSA-AES128-SHA256" }, NULL));
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     served_free(&s);
 }
 
@@ -200,7 +200,7 @@ Test(ctx, options_modes_and_sizes)
     cr_assert_eq(SSL_CTX_get_max_early_data(ctx->ssl_ctx), 0);
     cr_assert_eq(SSL_CTX_get_num_tickets(ctx->ssl_ctx), 1);
     cr_assert_str_eq(ctx->offer, "TLS 1.2-1.3");
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     served_free(&s);
 }
 
@@ -232,7 +232,7 @@ Test(ctx, versions_are_exactly_those_written_holes_too)
         struct tls_ctx *ctx = server_ctx(&p, s.pairs, 2);
         for (unsigned i = 0; i < 4; i++)
             cr_assert_eq(works_at(ctx, numbers[i]), (set >> i) & 1, "set %u, version %u", set, i);
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
     served_free(&s);
 }
@@ -251,7 +251,7 @@ Test(ctx, versions_in_words)
         p.versions = cases[i].set;
         struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
         cr_assert_str_eq(ctx->offer, cases[i].text);
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
     served_free(&s);
 }
@@ -268,7 +268,7 @@ Test(ctx, aes128_sha_works_when_named_in_either_way)
         p.ciphers = names[i];
         struct tls_ctx *ctx = server_ctx(&p, s.pairs + 1, 1);
         cr_assert(suite_is(ctx, (struct want){ V12, .ciphers = "AES128-SHA" }, "AES128-SHA"));
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
     served_free(&s);
 }
@@ -284,7 +284,7 @@ Test(ctx, groups_as_written)
     cr_assert(serves(ctx, (struct want){ V13, .groups = "P-256:P-384" }, NULL));
     cr_assert_not(serves(ctx, (struct want){ V13, .groups = "P-256" }, NULL));
     cr_assert_not(serves(ctx, (struct want){ V12, .groups = "P-256" }, NULL));
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     served_free(&s);
 }
 
@@ -324,8 +324,8 @@ Test(ctx, alpn_in_our_order_and_only_if_configured)
     cr_assert(alpn_is(some, NULL, ""), "a client without ALPN is served");
     cr_assert_not(alpn_is(some, "\x03xyz\x01h", ""), "no overlap is refused");
     cr_assert(alpn_is(none, "\x02h2", ""), "a route without ALPN answers nothing");
-    tls_ctx_free(none);
-    tls_ctx_free(some);
+    tls_ctx_unref(none);
+    tls_ctx_unref(some);
     served_free(&s);
 }
 
@@ -366,10 +366,10 @@ Test(ctx, client_auth_none_request_require)
             cr_assert(admits(ctx, &v1, version));
             cr_assert_eq(admits(ctx, NULL, version), auth != TLS_CLIENT_REQUIRE);
             cr_assert_eq(admits(ctx, &bad, version), auth == TLS_CLIENT_NONE);
-            tls_ctx_free(ctx);
+            tls_ctx_unref(ctx);
         }
     }
-    trust_free(t);
+    trust_unref(t);
     made_free(&ca);
     made_free(&good);
     made_free(&bad);
@@ -412,9 +412,9 @@ Test(ctx, old_versions_do_not_let_weak_certificates_in)
             cr_expect_eq(admits(ctx, &sha1, version), cases[i].weak_is_good,
                          "case %zu, %x", i, version);
         }
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
-    trust_free(t);
+    trust_unref(t);
     made_free(&ca);
     made_free(&good);
     made_free(&sha1);
@@ -445,9 +445,9 @@ Test(ctx, depth_counts_the_intermediates)
         meet_free(&m);
         sk_X509_free(chain);
         SSL_CTX_free(c);
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
     }
-    trust_free(t);
+    trust_unref(t);
     made_free(&root);
     made_free(&mid);
     made_free(&client);
@@ -466,7 +466,7 @@ Test(ctx, the_client_is_told_which_issuers_are_taken)
     p.client_auth = TLS_CLIENT_REQUEST;
     p.trust = t;
     struct tls_ctx *ctx = server_ctx(&p, s.pairs, 1);
-    trust_free(t);              /* the context holds what it needs */
+    trust_unref(t);              /* the context holds what it needs */
     meet(&m, ctx, c);
     meet_run(&m);
     const STACK_OF(X509_NAME) *names = SSL_get0_peer_CA_list(m.client);
@@ -474,7 +474,7 @@ Test(ctx, the_client_is_told_which_issuers_are_taken)
     cr_assert_eq(X509_NAME_cmp(sk_X509_NAME_value(names, 0), X509_get_subject_name(ca.x)), 0);
     meet_free(&m);
     SSL_CTX_free(c);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     made_free(&ca);
     served_free(&s);
 }
@@ -543,9 +543,9 @@ Test(ctx, sessions_resume_in_their_context_and_nowhere_else)
         cr_assert_not(resumes(b, a, version));
         cr_assert_not(resumes(off, off, version));
     }
-    tls_ctx_free(a);
-    tls_ctx_free(b);
-    tls_ctx_free(off);
+    tls_ctx_unref(a);
+    tls_ctx_unref(b);
+    tls_ctx_unref(off);
     served_free(&s);
 }
 
@@ -608,8 +608,8 @@ Test(ctx, early_data_is_skipped_and_the_handshake_is_a_full_one)
     meet_free(&m);
     SSL_SESSION_free(session);
     SSL_CTX_free(c);
-    tls_ctx_free(other);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(other);
+    tls_ctx_unref(ctx);
     served_free(&s);
 }
 
@@ -638,6 +638,6 @@ Test(ctx, renegotiation_is_refused)
     cr_assert_eq(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
     meet_free(&m);
     SSL_CTX_free(c);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     served_free(&s);
 }

@@ -85,7 +85,7 @@ Test(ctx_words, what_operators_copy_from_elsewhere_is_taken)
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         struct tls_policy p = policy();
         p.ciphers = lists[i];
-        tls_ctx_free(server_ctx(&p, &k, 1));
+        tls_ctx_unref(server_ctx(&p, &k, 1));
     }
     keypair_free(k);
     made_free(&m);
@@ -129,7 +129,7 @@ Test(ctx_words, and_how_to_serve_it_all_the_same)
     struct tls_policy p = policy();
 
     p.ciphers = "ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0";
-    tls_ctx_free(server_ctx(&p, &k, 1));
+    tls_ctx_unref(server_ctx(&p, &k, 1));
     keypair_free(k);
     made_free(&m);
 }

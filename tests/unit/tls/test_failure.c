@@ -52,7 +52,7 @@ static void speaks(const void *p, size_t n, enum tls_cause cause, const char *te
         is(&m, cause, SIDE_CLIENT, text);
         meet_free(&m);
     }
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     base_free(&b);
 }
 
@@ -108,7 +108,7 @@ static void breaks(const void *p, size_t n)
     cr_assert_eq(strncmp(m.failure.text, "the client broke the protocol: ", 31), 0);
     cr_assert_gt(strlen(m.failure.text), 35);
     meet_free(&m);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     base_free(&b);
 }
 
@@ -151,7 +151,7 @@ static void fails(struct scene_base *b, struct limits l, enum tls_cause cause, c
     cr_assert_not_null(m.failure.fix);
     meet_free(&m);
     SSL_CTX_free(c);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     base_free(b);
 }
 
@@ -277,7 +277,7 @@ static void ends(int version, bool hello, bool eof, int sys_errno, bool timed_ou
     is(&m, cause, side, want);
     meet_free(&m);
     SSL_CTX_free(c);
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     base_free(&b);
 }
 
@@ -333,7 +333,7 @@ Test(failure, an_end_within_the_first_message)
         is(&t, TLS_CAUSE_TIMEOUT_HELLO, SIDE_NETWORK, text);
         meet_free(&m);
         meet_free(&t);
-        tls_ctx_free(ctx);
+        tls_ctx_unref(ctx);
         base_free(&b);
     }
 }

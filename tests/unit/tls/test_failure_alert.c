@@ -26,7 +26,7 @@ static struct ours ours(long from, long until)
 
 static void ours_free(struct ours *o)
 {
-    tls_ctx_free(o->ctx);
+    tls_ctx_unref(o->ctx);
     keypair_free(o->pair);
     made_free(&o->root);
     made_free(&o->mid);
@@ -131,7 +131,7 @@ Test(failure_alert, our_certificate_is_not_for_servers)
                    "the client cannot use our certificate CN=gate (EC P-256): it sent alert "
                    "unsupported_certificate");
     }
-    tls_ctx_free(o.ctx);
+    tls_ctx_unref(o.ctx);
     keypair_free(k);
     made_free(&ca);
     made_free(&leaf);

@@ -32,8 +32,8 @@ static struct gate gate(void)
 
 static void gate_free(struct gate *g)
 {
-    tls_ctx_free(g->ctx);
-    trust_free(g->trust);
+    tls_ctx_unref(g->ctx);
+    trust_unref(g->trust);
     keypair_free(g->pair);
     made_free(&g->ca);
     made_free(&g->leaf);
@@ -107,8 +107,8 @@ Test(failure_cert, none_sent_and_many_would_do)
             "CN=certification authority 1 or CN=certification authority 2 or CN=certification "
             "authority 3 or CN=certification authority 4 or CN=certification authority 5 or 6 "
             "others is required");
-    tls_ctx_free(many.ctx);
-    trust_free(t);
+    tls_ctx_unref(many.ctx);
+    trust_unref(t);
     for (int i = 0; i < 12; i++)
         made_free(&cas[i]);
     gate_free(&g);
@@ -306,7 +306,7 @@ Test(failure_cert, a_certificate_that_is_only_requested)
     struct gate r = { .ctx = server_ctx(&p, &g.pair, 1) };
     refuses(&r, &c, NULL, TLS_CAUSE_CLIENT_CERT_SELF,
             "client certificate CN=bob is self-signed and not in our trust");
-    tls_ctx_free(r.ctx);
+    tls_ctx_unref(r.ctx);
     made_free(&c);
     gate_free(&g);
 }

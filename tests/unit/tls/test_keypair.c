@@ -177,11 +177,11 @@ Test(keypair, damaged_parts_are_told)
     struct err e = ERR_INIT;
 
     broken.p[5] ^= 0x55;
-    cr_assert_null(keypair_new(key.p, key.len, &broken, 1, &e));
+    cr_assert_null(keypair_new(NULL, key.p, key.len, &broken, 1, &e));
     cr_assert_not_null(strstr(e.text, "certificate 1 is damaged"), "%s", e.text);
-    cr_assert_null(keypair_new(key.p, key.len - 1, &cert, 1, &e));
+    cr_assert_null(keypair_new(NULL, key.p, key.len - 1, &cert, 1, &e));
     cr_assert_not_null(strstr(e.text, "private key is damaged"), "%s", e.text);
-    cr_assert_null(keypair_new(key.p, key.len, &cert, 0, &e));
+    cr_assert_null(keypair_new(NULL, key.p, key.len, &cert, 0, &e));
     free(key.p);
     free(cert.p);
     free(broken.p);

@@ -63,7 +63,7 @@ static void mutual(const char *cert, const char *key, const char *ca)
     struct trust *t = load_anchor(ca);
 
     cr_assert_eq(load_files(&c, 1, &k, 1, NULL, &mats, &d), 0);
-    struct keypair *pair = keypair_new(mats.v[0].key.p, mats.v[0].key.len, mats.v[0].chain,
+    struct keypair *pair = keypair_new(NULL, mats.v[0].key.p, mats.v[0].key.len, mats.v[0].chain,
                                        mats.v[0].nchain, &e);
     cr_assert_not_null(pair);
     keypair_check(pair, &(struct keypair_rules){ .now = time(NULL) }, (struct diag_at){ 0 }, cert,
@@ -93,9 +93,9 @@ static void mutual(const char *cert, const char *key, const char *ca)
         meet_free(&m);
         SSL_CTX_free(client);
     }
-    tls_ctx_free(ctx);
+    tls_ctx_unref(ctx);
     keypair_free(pair);
-    trust_free(t);
+    trust_unref(t);
     diags_free(&d);
     sh("rm -rf \"$PWD\"");
 }
@@ -134,7 +134,7 @@ Test(seeds, pravega_ca)
     sh("openssl req -new -x509 -keyout ca-key -out ca-cert -days 365 "
        "-subj '/C=US/ST=Washington/L=Seattle/O=Pravega/OU=CA/CN=Pravega-CA' "
        "-passout pass:changeit");
-    trust_free(load_anchor("ca-cert"));
+    trust_unref(load_anchor("ca-cert"));
 
     struct tls_input c = file("ca-cert"), k = file("ca-key");
     struct keymats mats;

@@ -31,20 +31,20 @@ Test(trust, any_certificate_is_an_anchor)
     t = trust_of(&anchors[0], 1);
     cr_assert_eq(verdict(t, leaf.x, mid.x), X509_V_OK);
     cr_assert_eq(verdict(t, leaf.x, NULL), X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
-    trust_free(t);
+    trust_unref(t);
 
     t = trust_of(&anchors[1], 1);
     cr_assert_eq(verdict(t, leaf.x, NULL), X509_V_OK, "an intermediate");
-    trust_free(t);
+    trust_unref(t);
 
     t = trust_of(&anchors[2], 1);
     cr_assert_eq(verdict(t, leaf.x, NULL), X509_V_OK, "a leaf");
     cr_assert_neq(verdict(t, other.x, NULL), X509_V_OK);
-    trust_free(t);
+    trust_unref(t);
 
     t = trust_of(&anchors[3], 1);
     cr_assert_eq(verdict(t, self.x, NULL), X509_V_OK, "a self-signed leaf");
-    trust_free(t);
+    trust_unref(t);
 
     made_free(&root);
     made_free(&mid);
@@ -62,7 +62,7 @@ Test(trust, names_for_clients_are_issuers_once_each)
 
     cr_assert_eq(sk_X509_NAME_num(t->names), 1);
     cr_assert_eq(X509_NAME_cmp(sk_X509_NAME_value(t->names, 0), X509_get_subject_name(root.x)), 0);
-    trust_free(t);
+    trust_unref(t);
     made_free(&root);
     made_free(&again);
     made_free(&leaf);
@@ -84,8 +84,8 @@ Test(trust, too_many_names_are_none)
     struct trust *few = trust_of(anchors, 20), *many = trust_of(anchors, N);
     cr_assert_eq(sk_X509_NAME_num(few->names), 20);
     cr_assert_null(many->names);
-    trust_free(few);
-    trust_free(many);
+    trust_unref(few);
+    trust_unref(many);
     for (int i = 0; i < N; i++)
         made_free(&all[i]);
     EVP_PKEY_free(key);

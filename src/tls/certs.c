@@ -1,0 +1,284 @@
+#include "tls/certs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls/sslerr.h"
+
+/* --- the index --- */
+
+struct slot {                   /* one name of one record; open addressing */
+    uint32_t hash;
+    uint32_t record;            /* its place in certs.at, and 1; 0: empty */
+};
+
+struct certs {
+    const uint8_t *records;
+    size_t len;
+    size_t *at;                 /* where each record begins */
+    size_t n;
+    struct slot *slots;
+    size_t mask;                /* number of slots less one */
+    size_t standard[CERTS_TYPES];       /* the default pairs */
+    size_t nstandard;
+    struct pair_cache *cache;
+};
+
+static uint32_t hash_of(const char *p, size_t n)
+{
+    uint32_t h = 2166136261u;   /* FNV-1a */
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)p[i]) * 16777619u;
+    return h;
+}
+
+static struct pair record(const struct certs *c, size_t i)
+{
+    struct unpack u = { c->records + c->at[i], c->len - c->at[i], false };
+    struct pair p = { 0 };
+
+    (void)pairs_next(&u, &p);   /* it was whole when the index was made */
+    return p;
+}
+
+static bool has_name(const struct pair *p, const char *name, size_t n)
+{
+    struct unpack u = p->names;
+
+    while (u.left > 0) {
+        struct span s = unpack_span(&u);
+        if (s.p != NULL && s.len == n && memcmp(s.p, name, n) == 0)
+            return true;
+        if (u.bad)
+            return false;
+    }
+    return false;
+}
+
+static bool has_type(const struct certs *c, const size_t *set, size_t n, int type)
+{
+    for (size_t i = 0; i < n; i++)
+        if (record(c, set[i]).type == type)
+            return true;
+    return false;
+}
+
+/* The records that have a name, one a key type: of two the first. */
+static size_t named(const struct certs *c, const char *name, size_t len, size_t out[CERTS_TYPES])
+{
+    uint32_t h = hash_of(name, len);
+    size_t n = 0;
+
+    for (size_t i = h & c->mask; c->slots[i].record != 0; i = (i + 1) & c->mask) {
+        if (c->slots[i].hash != h || n == CERTS_TYPES)
+            continue;
+        size_t r = c->slots[i].record - 1;
+        struct pair p = record(c, r);
+        if (has_name(&p, name, len) && !has_type(c, out, n, p.type))
+            out[n++] = r;
+    }
+    return n;
+}
+
+static void add_name(struct certs *c, struct span name, size_t r)
+{
+    uint32_t h = hash_of(name.p, name.len);
+    size_t i = h & c->mask;
+
+    while (c->slots[i].record != 0)
+        i = (i + 1) & c->mask;
+    c->slots[i] = (struct slot){ h, (uint32_t)r + 1 };
+}
+
+static size_t count_names(const struct pair *p)
+{
+    struct unpack u = p->names;
+    size_t n = 0;
+
+    while (u.left > 0 && unpack_span(&u).p != NULL)
+        n++;
+    return n;
+}
+
+/* First what there is, then room for it at most half full. */
+static int measure(struct certs *c, struct err *e)
+{
+    struct unpack u = { c->records, c->len, false };
+    struct pair p;
+    size_t names = 0, room = 0, slots = 8;
+
+    for (size_t at = 0; pairs_next(&u, &p); at = c->len - u.left) {
+        if (c->n == room) {
+            room = room ? 2 * room : 16;
+            size_t *more = realloc(c->at, room * sizeof(*more));
+            if (more == NULL)
+                return err_setx(e, "memory is out");
+            c->at = more;
+        }
+        c->at[c->n++] = at;
+        names += count_names(&p);
+    }
+    if (u.bad || c->n == 0 || c->n >= UINT32_MAX)
+        return err_setx(e, c->n == 0 && !u.bad ? "no certificate" : "the store is damaged");
+    while (slots < 2 * names)
+        slots *= 2;
+    c->slots = calloc(slots, sizeof(*c->slots));
+    c->mask = slots - 1;
+    return c->slots != NULL ? 0 : err_setx(e, "memory is out");
+}
+
+static void fill(struct certs *c)
+{
+    for (size_t r = 0; r < c->n; r++) {
+        struct pair p = record(c, r);
+        struct unpack u = p.names;
+        while (u.left > 0) {
+            struct span s = unpack_span(&u);
+            if (s.p == NULL)
+                break;
+            add_name(c, s, r);
+        }
+    }
+}
+
+/* The first record, and what serves its first name by another type of key; without a
+   name, those that have none either. */
+static void settle_default(struct certs *c)
+{
+    struct pair first = record(c, 0);
+    struct unpack u = first.names;
+    struct span name = unpack_span(&u);
+    size_t found[CERTS_TYPES], n = 0;
+
+    c->standard[c->nstandard++] = 0;
+    if (name.p != NULL)
+        n = named(c, name.p, name.len, found);
+    else
+        for (size_t r = 1; r < c->n && n < CERTS_TYPES; r++)
+            if (count_names(&(struct pair){ .names = record(c, r).names }) == 0)
+                found[n++] = r;
+    for (size_t i = 0; i < n && c->nstandard < CERTS_TYPES; i++)
+        if (!has_type(c, c->standard, c->nstandard, record(c, found[i]).type))
+            c->standard[c->nstandard++] = found[i];
+}
+
+struct certs *certs_new(const uint8_t *records, size_t len, struct pair_cache *cache,
+                        struct err *e)
+{
+    struct certs *c = calloc(1, sizeof(*c));
+
+    if (c == NULL) {
+        err_setx(e, "memory is out");
+        return NULL;
+    }
+    c->records = records;
+    c->len = len;
+    c->cache = pair_cache_ref(cache);
+    if (measure(c, e) != 0) {
+        certs_free(c);
+        return NULL;
+    }
+    fill(c);
+    settle_default(c);
+    return c;
+}
+
+void certs_free(struct certs *c)
+{
+    if (c == NULL)
+        return;
+    pair_cache_unref(c->cache);
+    free(c->at);
+    free(c->slots);
+    free(c);
+}
+
+size_t certs_count(const struct certs *c)
+{
+    return c->n;
+}
+
+/* --- choosing --- */
+
+#define NAME_MAX_LEN 255        /* of a name on the wire, and of its lower-case copy */
+
+static size_t lower(const char *name, char out[NAME_MAX_LEN + 1])
+{
+    size_t n = strlen(name);
+
+    if (n > 0 && name[n - 1] == '.')
+        n--;                    /* not allowed (RFC 6066 3), and seen */
+    if (n > NAME_MAX_LEN)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    out[n] = '\0';
+    return n;
+}
+
+static size_t wanted(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
+{
+    char text[NAME_MAX_LEN + 1];
+    size_t n = name != NULL ? lower(name, text) : 0, found;
+    char *dot;
+
+    found = n > 0 ? named(c, text, n, out) : 0;
+    if (found == 0 && n > 0 && (dot = strchr(text, '.')) != NULL && dot > text) {
+        *--dot = '*';           /* one label: a.example.com is asked of *.example.com */
+        found = named(c, dot, n - (size_t)(dot - text), out);
+    }
+    if (found > 0)
+        return found;
+    memcpy(out, c->standard, sizeof(c->standard));
+    return c->nstandard;
+}
+
+static size_t parse_all(struct certs *c, const size_t *set, size_t n,
+                        struct keypair *out[CERTS_TYPES], struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct pair p = record(c, set[i]);
+        out[i] = pair_cache_get(c->cache, &p, e);
+        if (out[i] == NULL)
+            return 0;
+    }
+    return n;
+}
+
+size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_TYPES],
+                  struct err *e)
+{
+    size_t set[CERTS_TYPES], n = wanted(c, name, set);
+
+    return parse_all(c, set, n, out, e);
+}
+
+void certs_default_id(const struct certs *c, uint8_t id[PAIR_ID])
+{
+    struct der ids[CERTS_TYPES];
+
+    for (size_t i = 0; i < c->nstandard; i++)
+        ids[i] = (struct der){ (uint8_t *)(uintptr_t)record(c, c->standard[i]).id, PAIR_ID };
+    digest_ders(ids, c->nstandard, id);
+}
+
+int certs_choose(SSL *ssl, void *arg)
+{
+    struct certs *c = arg;
+    size_t set[CERTS_TYPES], n;
+    struct keypair *pairs[CERTS_TYPES];
+    struct err e = ERR_INIT;
+
+    n = wanted(c, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), set);
+    if (n == c->nstandard && memcmp(set, c->standard, n * sizeof(set[0])) == 0)
+        return 1;
+    n = parse_all(c, set, n, pairs, &e);
+    if (n == 0)
+        return 0;
+    SSL_certs_clear(ssl);
+    for (size_t i = 0; i < n; i++)
+        if (SSL_use_cert_and_key(ssl, pairs[i]->leaf, pairs[i]->key, pairs[i]->chain, 1) != 1)
+            return 0;
+    return 1;
+}

@@ -1,0 +1,48 @@
+/*
+ * certs: which certificate for which server name, over the records of a store.
+ *
+ * Exact name first, then a wildcard that stands for one label, then the default: the
+ * first record, with whatever serves the same name by another type of key. Several key types
+ * for one name are all put on the connection; OpenSSL picks by what the client can
+ * verify. Records are parsed when they are first asked for (pair_cache.h).
+ */
+#ifndef SALLYPORT_TLS_CERTS_H
+#define SALLYPORT_TLS_CERTS_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "tls/pair_cache.h"
+
+struct certs;
+
+/* Over records that stay where they are for as long as it lives. NULL and e when they
+   are damaged or none. Counts a reference to `cache`. */
+struct certs *certs_new(const uint8_t *records, size_t len, struct pair_cache *cache,
+                        struct err *e);
+void certs_free(struct certs *c);                   /* NULL is fine */
+
+size_t certs_count(const struct certs *c);
+
+#define CERTS_TYPES 5           /* RSA, RSA-PSS, EC, Ed25519, Ed448: at most one of each */
+
+/*
+ * The pairs for a name (NULL: none was asked for) into out, at most one per key type;
+ * their number, at least 1; or 0 and e when one does not parse or memory is out.
+ * They are the cache's, which is to hold at least CERTS_TYPES: good until the next call.
+ */
+size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_TYPES],
+                  struct err *e);
+
+/* SHA-256 over the ids of the default pairs: the same for the same default. */
+void certs_default_id(const struct certs *c, uint8_t id[PAIR_ID]);
+
+/*
+ * For SSL_set_cert_cb(), arg is a struct certs. The context holds the default pairs;
+ * when the name asked for wants others, they take their place on this connection.
+ */
+int certs_choose(SSL *ssl, void *arg);
+
+#endif

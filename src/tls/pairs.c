@@ -1,0 +1,90 @@
+#include "tls/pairs.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tls/digest.h"
+
+static void identify(const struct keymat *m, uint8_t id[PAIR_ID])
+{
+    struct der *all = mem_zalloc((m->nchain + 1) * sizeof(*all));
+
+    all[0] = m->key;
+    for (size_t i = 0; i < m->nchain; i++)
+        all[i + 1] = m->chain[i];
+    digest_ders(all, m->nchain + 1, id);
+    free(all);
+}
+
+static void put_names(struct pack *k, const struct keymat *m)
+{
+    struct pack names = { 0 };
+
+    for (size_t i = 0; i < m->nnames; i++)
+        pack_str(&names, m->names[i]);
+    pack_blob(k, names.p, names.len);
+    pack_free(&names);
+}
+
+static void put_chain(struct pack *k, const struct keymat *m)
+{
+    struct pack chain = { 0 };
+
+    for (size_t i = 0; i < m->nchain; i++)
+        pack_blob(&chain, m->chain[i].p, m->chain[i].len);
+    pack_blob(k, chain.p, chain.len);
+    pack_free(&chain);
+}
+
+void pairs_put(struct pack *k, const uint8_t unit[PAIR_ID], const struct keymat *m,
+               const void *facts, size_t factslen)
+{
+    struct pack record = { 0 };
+    uint8_t id[PAIR_ID];
+
+    identify(m, id);
+    pack_bytes(&record, unit, PAIR_ID);
+    pack_bytes(&record, id, PAIR_ID);
+    pack_u32(&record, (uint32_t)m->type);
+    put_names(&record, m);
+    pack_blob(&record, m->key.p, m->key.len);
+    put_chain(&record, m);
+    pack_blob(&record, facts, factslen);
+    pack_blob(k, record.p, record.len);
+    pack_free(&record);
+}
+
+void pairs_copy(struct pack *k, const struct pair *p)
+{
+    pack_blob(k, p->whole, p->wholelen);
+}
+
+static struct unpack part(struct unpack *u)
+{
+    struct unpack inner = { 0 };
+
+    inner.p = unpack_blob(u, &inner.left);
+    return inner;
+}
+
+bool pairs_next(struct unpack *u, struct pair *out)
+{
+    struct unpack r = { 0 };
+
+    if (u->bad || u->left == 0)
+        return false;
+    *out = (struct pair){ 0 };
+    out->whole = r.p = unpack_blob(u, &r.left);
+    out->wholelen = r.left;
+    out->unit = unpack_bytes(&r, PAIR_ID);
+    out->id = unpack_bytes(&r, PAIR_ID);
+    out->type = (int)unpack_u32(&r);
+    out->names = part(&r);
+    out->key = unpack_blob(&r, &out->keylen);
+    out->chain = part(&r);
+    out->facts = unpack_blob(&r, &out->factslen);
+    if (!u->bad && !r.bad && r.left == 0)
+        return true;
+    u->bad = true;
+    return false;
+}

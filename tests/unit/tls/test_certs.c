@@ -1,0 +1,215 @@
+/* certs: which certificate for which server name. */
+#include <criterion/criterion.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "handshake.h"
+#include "tls/certs.h"
+
+#define MANY 8
+
+struct store {
+    struct made made[MANY];
+    struct pack records;
+    struct pair_cache *cache;
+    struct certs *certs;
+};
+
+/* One certificate a row: "name san key", san "-" for none. */
+static struct store store_of(const char *const rows[][3], size_t n)
+{
+    static const uint8_t unit[PAIR_ID];
+    struct store s = { .cache = pair_cache_new(CERTS_TYPES) };
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < n; i++) {
+        struct cert_spec spec = { .cn = rows[i][0], .san = rows[i][1], .key = rows[i][2] };
+        struct diags d = { 0 };
+        struct keymats mats;
+        s.made[i] = make_cert(&spec);
+        char *pem = join(pem_cert(s.made[i].x), pem_key(s.made[i].key));
+        struct tls_input in = input_text("pair.pem", pem);
+        cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &mats, &d), 0);
+        pairs_put(&s.records, unit, &mats.v[0], "facts", 5);
+        keymats_free(&mats);
+        diags_free(&d);
+        free(pem);
+    }
+    s.certs = certs_new(s.records.p, s.records.len, s.cache, &e);
+    cr_assert_not_null(s.certs, "%s", e.text);
+    cr_assert_eq(certs_count(s.certs), n);
+    return s;
+}
+
+static void store_free(struct store *s)
+{
+    certs_free(s->certs);
+    pair_cache_unref(s->cache);
+    pack_free(&s->records);
+    for (size_t i = 0; i < MANY; i++)
+        made_free(&s->made[i]);
+}
+
+/* The rows that a name gets, as digits: "02". */
+static const char *rows_for(struct store *s, const char *name, char out[MANY + 1])
+{
+    struct keypair *found[CERTS_TYPES];
+    struct err e = ERR_INIT;
+    size_t n = certs_find(s->certs, name, found, &e), len = 0;
+
+    cr_assert_gt(n, 0, "%s", e.text);
+    for (size_t i = 0; i < MANY; i++)
+        for (size_t k = 0; k < n; k++)
+            if (s->made[i].x != NULL && X509_cmp(found[k]->leaf, s->made[i].x) == 0)
+                out[len++] = (char)('0' + i);
+    out[len] = '\0';
+    return out;
+}
+
+static const char *const shop[][3] = {
+    { "first", "DNS:first.example, DNS:www.first.example", "EC" },
+    { "second", "DNS:second.example", "EC" },
+    { "second rsa", "DNS:second.example", "RSA" },
+    { "wild", "DNS:*.example.com, DNS:example.com", "EC" },
+    { "exact", "DNS:a.example.com", "EC" },
+    { "deep", "DNS:*.b.example.com", "EC" },
+    { "cn.example", NULL, "EC" },
+    { "second again", "DNS:second.example", "EC" },
+};
+
+Test(certs, exact_then_wildcard_then_default)
+{
+    static const char *const expected[][2] = {
+        { "first.example", "0" },       { "www.first.example", "0" },
+        { "FIRST.Example", "0" },       { "first.example.", "0" },
+        { "second.example", "12" },     /* one of each key type, the first of two */
+        { "example.com", "3" },         { "x.example.com", "3" },
+        { "a.example.com", "4" },       /* exact wins over the wildcard */
+        { "x.y.example.com", "0" },     /* a wildcard stands for one label */
+        { "x.b.example.com", "5" },     { "b.example.com", "3" },
+        { "cn.example", "6" },          /* no alternative name: the common name */
+        { "nobody.example", "0" },      { "", "0" },
+        { ".example.com", "0" },        { "*.example.com", "3" },
+    };
+    struct store s = store_of(shop, 8);
+    char rows[MANY + 1];
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        cr_expect_str_eq(rows_for(&s, expected[i][0], rows), expected[i][1], "%s: %s",
+                         expected[i][0], rows);
+    cr_expect_str_eq(rows_for(&s, NULL, rows), "0");
+    char endless[400];
+    memset(endless, 'a', sizeof(endless) - 1);
+    endless[sizeof(endless) - 1] = '\0';
+    cr_expect_str_eq(rows_for(&s, endless, rows), "0");
+    store_free(&s);
+}
+
+Test(certs, the_default_serves_every_key_type_of_its_name)
+{
+    static const char *const both[][3] = {
+        { "a", "DNS:a.example, DNS:b.example", "EC" },
+        { "other", "DNS:other.example", "RSA" },
+        { "a rsa", "DNS:a.example", "RSA" },
+    };
+    static const char *const bare[][3] = {
+        { "no name", NULL, "EC" }, { "none either", NULL, "RSA" },
+    };
+    struct store s = store_of(both, 3), t = store_of(bare, 2);
+    uint8_t id[PAIR_ID], other[PAIR_ID];
+    char rows[MANY + 1];
+
+    cr_expect_str_eq(rows_for(&s, NULL, rows), "02");
+    cr_expect_str_eq(rows_for(&s, "b.example", rows), "0");
+    cr_expect_str_eq(rows_for(&t, NULL, rows), "01");
+    certs_default_id(s.certs, id);
+    certs_default_id(t.certs, other);
+    cr_expect_neq(memcmp(id, other, sizeof(id)), 0);
+    store_free(&s);
+    store_free(&t);
+}
+
+/* What a client that asks for `name` is shown. */
+static int shown(struct store *s, const char *name, const char *sigalgs)
+{
+    struct keypair *standard[CERTS_TYPES];
+    struct err e = ERR_INIT;
+    size_t n = certs_find(s->certs, NULL, standard, &e);
+    struct tls_policy p = policy();
+    struct tls_ctx *ctx = server_ctx(&p, standard, n);
+    SSL_CTX *client = client_ctx(0, 0);
+    struct meeting m;
+    int row = -1;
+
+    if (sigalgs != NULL)
+        cr_assert_eq(SSL_CTX_set1_sigalgs_list(client, sigalgs), 1);
+    meet(&m, ctx, client);
+    SSL_set_cert_cb(m.server, certs_choose, s->certs);
+    if (name != NULL)
+        SSL_set_tlsext_host_name(m.client, name);
+    if (meet_run(&m) && m.secured)
+        for (int i = 0; i < MANY; i++)
+            if (s->made[i].x != NULL
+                && X509_cmp(SSL_get0_peer_certificate(m.client), s->made[i].x) == 0)
+                row = i;
+    meet_free(&m);
+    SSL_CTX_free(client);
+    tls_ctx_unref(ctx);
+    return row;
+}
+
+Test(certs, a_handshake_shows_what_was_asked_for)
+{
+    struct store s = store_of(shop, 8);
+
+    cr_expect_eq(shown(&s, NULL, NULL), 0);
+    cr_expect_eq(shown(&s, "first.example", NULL), 0);
+    cr_expect_eq(shown(&s, "a.example.com", NULL), 4);
+    cr_expect_eq(shown(&s, "x.example.com", NULL), 3);
+    cr_expect_eq(shown(&s, "second.example", "ECDSA+SHA256"), 1);
+    cr_expect_eq(shown(&s, "second.example", "RSA-PSS+SHA256:RSA+SHA256"), 2);
+    cr_expect_eq(shown(&s, "first.example", "RSA-PSS+SHA256"), -1);
+    store_free(&s);
+}
+
+Test(certs, the_cache_is_bounded_and_forgets_what_a_reload_left_behind)
+{
+    struct store s = store_of(shop, 8);
+    struct keypair *out[CERTS_TYPES], *again[CERTS_TYPES];
+    struct err e = ERR_INIT;
+
+    /* more names than it has room for, twice round */
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < 8; i++) {
+            const char *name = round == 0 ? "a.example.com" : "x.example.com";
+            char other[32];
+            snprintf(other, sizeof(other), "%s", i % 2 ? "first.example" : name);
+            cr_assert_eq(certs_find(s.certs, other, out, &e), 1);
+        }
+    cr_assert_eq(certs_find(s.certs, "a.example.com", out, &e), 1);
+    cr_assert_eq(certs_find(s.certs, "a.example.com", again, &e), 1);
+    cr_expect_eq(out[0], again[0]);
+    pair_cache_age(s.cache);
+    cr_assert_eq(certs_find(s.certs, "a.example.com", again, &e), 1);
+    cr_expect_eq(out[0], again[0]);     /* in use: it stays */
+    store_free(&s);
+}
+
+Test(certs, damaged_records_are_refused)
+{
+    struct store s = store_of(shop, 3);
+    struct err e = ERR_INIT;
+
+    cr_expect_null(certs_new(NULL, 0, s.cache, &e));
+    for (size_t cut = 1; cut < s.records.len; cut += 7) {
+        struct certs *c = certs_new(s.records.p, cut, s.cache, &e);
+        if (c != NULL) {        /* cut between two records */
+            cr_expect_lt(certs_count(c), 3);
+            certs_free(c);
+        }
+    }
+    store_free(&s);
+}
