@@ -2,19 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/inputs.h"
 #include "app/inventory.h"
 #include "app/logsink.h"
 #include "app/privs.h"
+#include "app/stores.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/source.h"
 #include "proxy/snapshot.h"
-#include "tls/keypair.h"
 #include "tls/load.h"
-#include "tls/pairs.h"
 
 struct loading {
     const struct load_plan *plan;
@@ -23,61 +21,6 @@ struct loading {
     struct bundle *bundle;
     struct pack facts;
 };
-
-/* Dates are judged here and nowhere later: a worker that is replaced must come up
-   with what is in force, however old that is by then. */
-static void judge_keymat(const struct conf_store *st, const struct keymat *k, struct diags *d)
-{
-    struct keypair_rules rules = {
-        .serve_expired = st->expired == EXPIRED_SERVE, .now = (int64_t)time(NULL)
-    };
-
-    if (k->pair == NULL)
-        diag_add(d, DIAG_ERROR, k->where, NULL, "memory is out");
-    else
-        keypair_check(k->pair, &rules, k->where, k->path, d);
-}
-
-static void put_keymat(struct pack *records, const char *title, const uint8_t unit[PAIR_ID],
-                       const struct keymat *k)
-{
-    struct pack facts = { 0 };
-
-    for (size_t i = 0; i < k->nchain; i++)
-        inventory_pack(title, &k->facts[i], &facts);
-    pairs_put(records, unit, k, facts.p, facts.len);
-    pack_free(&facts);
-}
-
-static void add_store(struct loading *l, const struct conf_store *st)
-{
-    struct tls_input *certs, *keys;
-    struct store_input in = { .ncerts = st->cert.n, .nkeys = st->key.n };
-    struct pack records = { 0 };
-    uint8_t unit[PAIR_ID] = { 0 };
-    bool ok = inputs_files(l->inputs, &st->head, KEY_STORE_CERT, &st->cert, &certs);
-
-    ok &= inputs_files(l->inputs, &st->head, KEY_STORE_KEY, &st->key, &keys);
-    ok &= inputs_password(l->inputs, &st->head, KEY_STORE_PASSWORD_FILE, st->password_file,
-                          &in.pw.store);
-    ok &= inputs_password(l->inputs, &st->head, KEY_STORE_KEY_PASSWORD_FILE,
-                          st->key_password_file, &in.pw.key);
-    in.certs = certs;
-    in.keys = keys;
-    if (ok) {
-        struct keymats k = { 0 };
-        if (load_store(&in, &k, l->d) == 0)
-            for (size_t i = 0; i < k.n; i++) {
-                judge_keymat(st, &k.v[i], l->d);
-                put_keymat(&records, st->head.title, unit, &k.v[i]);
-            }
-        keymats_free(&k);
-    }
-    bundle_put(l->bundle, records.p, records.len, "store/%s", st->head.name);
-    pack_free(&records);
-    free(certs);
-    free(keys);
-}
 
 static void add_trust(struct loading *l, const struct conf_trust *t)
 {
@@ -143,8 +86,15 @@ static void prove(struct bundle *b, struct diags *d)
 
 static void add_files(struct loading *l, const struct conf *c)
 {
+    struct err e = ERR_INIT;
+    /* One that cannot be mapped only costs the time to read all of it anew. */
+    struct bundle *running = l->plan->again ? bundle_map(l->plan->running, &e) : NULL;
+    struct stores *stores = stores_new(l->inputs, running, l->bundle, l->d);
+
     for (size_t i = 0; i < c->nstores; i++)
-        add_store(l, c->stores[i]);
+        stores_add(stores, c->stores[i]);
+    stores_free(stores);
+    bundle_free(running);
     for (size_t i = 0; i < c->ntrusts; i++)
         add_trust(l, c->trusts[i]);
 }

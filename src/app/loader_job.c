@@ -254,7 +254,8 @@ struct loader_job *loader_start(struct loop *l, const struct load_plan *plan, lo
 
     if (channel_pair(fds, e) != 0)
         return NULL;
-    pid_t pid = child_fork(l, &(struct child_keep){ &fds[1], 1, true }, e);
+    int keep[] = { fds[1], plan->running };
+    pid_t pid = child_fork(l, &(struct child_keep){ keep, plan->again ? 2 : 1, true }, e);
     if (pid == 0)
         load_and_exit(plan, fds[1], master);
     close(fds[1]);

@@ -6,6 +6,7 @@ libapp_a_SOURCES = \
 	src/app/child.c src/app/child.h \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
+	src/app/folder.c src/app/folder.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \
 	src/app/listeners.c src/app/listeners.h \
@@ -17,4 +18,5 @@ libapp_a_SOURCES = \
 	src/app/privs.c src/app/privs.h \
 	src/app/reload.c src/app/reload.h \
 	src/app/role.c src/app/role.h \
-	src/app/spawn.c src/app/spawn.h
+	src/app/spawn.c src/app/spawn.h \
+	src/app/stores.c src/app/stores.h

@@ -23,6 +23,7 @@ struct load_plan {
     const struct mem_file *files;
     size_t nfiles;
     bool again;                         /* a reload: the process runs, as whom it was decided */
+    int running;                        /* then: the sealed bundle that is in force */
 };
 
 /*

@@ -97,6 +97,7 @@ void reload_settled(struct reload *r, const char *why)
     r->current = r->offered;
     r->offered = NULL;
     r->plan.again = true;
+    r->plan.running = r->current->bundle_fd;
     conclude(r, true);
 }
 

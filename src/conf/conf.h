@@ -67,6 +67,7 @@ struct conf_store {
     struct conf_head head;
     struct conf_strs cert;      /* paths, resolved against the file that named them */
     struct conf_strs key;       /* may be empty: the keys are in the cert files */
+    struct conf_strs dir;       /* folders of pairs, instead of both */
     char *password_file;        /* NULL, a path, "fd:N" or "env:NAME" */
     char *key_password_file;    /* the same */
     int expired;                /* enum conf_expired */

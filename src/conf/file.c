@@ -164,6 +164,24 @@ static int read_all(int fd, struct file *out)
     }
 }
 
+struct file_stamp file_stamp_of(const struct stat *st)
+{
+    return (struct file_stamp){
+        .dev = (uint64_t)st->st_dev,
+        .ino = (uint64_t)st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+    };
+}
+
+#define SETTLED_NS 2000000000   /* FAT's clock ticks every 2 s */
+
+bool file_stamp_is_settled(const struct file_stamp *s, int64_t now_ns)
+{
+    return s->ctime_ns < now_ns - SETTLED_NS && s->mtime_ns < now_ns - SETTLED_NS;
+}
+
 /* What kind of thing was opened; NULL if bytes can be read from it. */
 static const char *unfit(int fd, struct file *out)
 {

@@ -4,12 +4,19 @@
 #ifndef SALLYPORT_CONF_FILE_H
 #define SALLYPORT_CONF_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/diag.h"
 
 #define FILE_BYTES_MAX (10u * 1024 * 1024)
+
+/* What tells that a file is still the one that was read. */
+struct file_stamp {
+    uint64_t dev, ino, size;
+    int64_t mtime_ns, ctime_ns; /* since 1970 */
+};
 
 struct file {
     char *path;
@@ -31,6 +38,16 @@ int file_read(const char *path, struct diag_at where, struct file *out, struct d
  * is dropped. out->data is the password. 0 or -1.
  */
 int file_password(const char *spec, struct diag_at where, struct file *out, struct diags *d);
+
+struct stat;
+struct file_stamp file_stamp_of(const struct stat *st);
+
+/*
+ * May a file with this stamp be taken as unchanged, if it shows the same one later? Its
+ * clock ticks in milliseconds (and network file systems' more slowly), so what was
+ * written just before `now_ns` may be written again without a trace.
+ */
+bool file_stamp_is_settled(const struct file_stamp *s, int64_t now_ns);
 
 /* Wipes and frees. */
 void file_free(struct file *f);

@@ -192,6 +192,23 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
     free(fix);
 }
 
+/* Who we are is either written out, or what a folder holds. */
+static void check_store(struct builder *b, const struct conf_store *st)
+{
+    const struct conf_head *h = &st->head;
+
+    if (build_was_refused(b, h, KEY_STORE_CERT) || build_was_refused(b, h, KEY_STORE_DIR))
+        return;
+    if (st->cert.n == 0 && st->dir.n == 0)
+        build_error(b, conf_at(h, KEY_STORE_CERT, NULL), conf_keys[KEY_STORE_CERT].help,
+                    "required, and not set");
+    else if (st->dir.n > 0 && st->cert.n + st->key.n > 0)
+        build_error(b, conf_at(h, KEY_STORE_DIR, st->dir.v[0]),
+                    "move the others into the folder, or make a second [store]",
+                    "the folder's pairs cannot be mixed with %s",
+                    conf_at(h, st->cert.n > 0 ? KEY_STORE_CERT : KEY_STORE_KEY, NULL).key);
+}
+
 /* A handshake names its highest version; OpenSSL offers all between two. */
 static void check_protocols(struct builder *b, const struct conf_route *r)
 {
@@ -238,6 +255,8 @@ void build_refs(struct builder *b)
         guard_tickets(b, c->routes[i]);
         check_protocols(b, c->routes[i]);
     }
+    for (size_t i = 0; i < c->nstores; i++)
+        check_store(b, c->stores[i]);
     build_listeners(b);
     for (size_t i = 0; i < c->nupstreams; i++)
         guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));

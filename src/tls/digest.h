@@ -12,6 +12,12 @@
 
 #define DIGEST_LEN 32
 
+/* Many in a row: what OpenSSL looks up for one is kept for the next. */
+struct digester;
+struct digester *digester_new(void);
+void digester_free(struct digester *g);
+void digest_bytes(struct digester *g, const void *p, size_t n, uint8_t out[DIGEST_LEN]);
+
 void digest_ders(const struct der *v, size_t n, uint8_t out[DIGEST_LEN]);
 
 #endif

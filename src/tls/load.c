@@ -1,6 +1,7 @@
 #include "tls/load.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "tls/certinfo.h"
@@ -30,6 +31,7 @@ struct work {
     size_t nkeys;
     struct leaf *leaves;
     size_t nleaves;
+    bool mixed;
     struct diags *d;
 };
 
@@ -101,6 +103,10 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
     const struct parts *meant = first_cert_file(w);
     char name[CERT_TEXT_MAX], has[KEY_TEXT_MAX], needs[KEY_TEXT_MAX];
 
+    if (meant == NULL && w->mixed)
+        diag_add(w->d, DIAG_ERROR, k->from->in->where,
+                 "put its certificate beside it, with the same name up to the last dot",
+                 "no certificate for the private key in %s", k->from->in->path);
     if (meant == NULL)
         return;
     for (size_t i = 0; i < w->ncert_files; i++)
@@ -120,15 +126,21 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
              k->from->in->path, has, name, meant->in->path, pub != NULL ? needs : "unknown key");
 }
 
+/* A leaf's chain is what its own file holds of it, or all files of the pair. */
+static STACK_OF(X509) *chain_for(const struct work *w, const struct leaf *l)
+{
+    return w->mixed ? chain_of(l->x, w->files, w->nfiles) : chain_of(l->x, l->from, 1);
+}
+
 /* Is x in the chain of a leaf of this file? */
 static bool in_a_chain(const struct work *w, const struct parts *p, X509 *x)
 {
     bool yes = false;
 
     for (size_t i = 0; i < w->nleaves && !yes; i++) {
-        if (w->leaves[i].from != p)
+        if (w->leaves[i].from != p && !w->mixed)
             continue;
-        STACK_OF(X509) *chain = chain_of(w->leaves[i].x, p);
+        STACK_OF(X509) *chain = chain_for(w, &w->leaves[i]);
         yes = chain_has(chain, x);
         sk_X509_free(chain);
     }
@@ -164,6 +176,8 @@ static void check_file(const struct work *w, const struct parts *p)
 
     if (key_of(w, first) != NULL)
         return;
+    if (in_a_chain(w, p, first) && w->mixed)
+        return;
     if (in_a_chain(w, p, first))
         diag_add(w->d, DIAG_WARNING, p->in->where,
                  "put the server's own certificate first, then its issuer, and so on",
@@ -188,6 +202,34 @@ static void report_strays(const struct work *w, const struct parts *p)
     }
 }
 
+static void strs_free(char **v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(v[i]);
+    free(v);
+}
+
+static bool has_name(char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Is there no name by which a client would get b rather than a? */
+static bool is_hidden(X509 *a, X509 *b)
+{
+    size_t na, nb, found = 0;
+    char **of_a = cert_server_names(a, &na), **of_b = cert_server_names(b, &nb);
+
+    for (size_t i = 0; i < nb; i++)
+        found += has_name(of_a, na, of_b[i]);
+    strs_free(of_a, na);
+    strs_free(of_b, nb);
+    return found == nb;
+}
+
 static void check_leaf(const struct work *w, size_t i)
 {
     const struct leaf *a = &w->leaves[i];
@@ -195,20 +237,37 @@ static void check_leaf(const struct work *w, size_t i)
 
     for (size_t j = 0; j < i; j++) {
         const struct leaf *b = &w->leaves[j];
-        if (EVP_PKEY_get_base_id(a->key->key) != EVP_PKEY_get_base_id(b->key->key))
+        if (EVP_PKEY_get_base_id(a->key->key) != EVP_PKEY_get_base_id(b->key->key)
+            || !is_hidden(b->x, a->x))
             continue;
         diag_add(w->d, DIAG_ERROR, a->from->in->where,
-                 "keep one; a second certificate must have another type of key (RSA beside EC)",
-                 "two certificates with a key of one type (%s): %s in %s and %s in %s",
-                 key_text(a->key->key, type), cert_subject(b->x, one), b->from->in->path,
-                 cert_subject(a->x, two), a->from->in->path);
+                 "keep one; a second certificate is for other names, or has another type of key "
+                 "(RSA beside EC)",
+                 "two certificates for the same names with a key of one type (%s): %s in %s and "
+                 "%s in %s", key_text(a->key->key, type), cert_subject(b->x, one),
+                 b->from->in->path, cert_subject(a->x, two), a->from->in->path);
         return;
     }
+}
+
+/* Of a folder's files: certificates of CAs that lie beside the pairs. */
+static bool only_authorities(const struct work *w)
+{
+    if (!w->mixed || w->nkeys > 0)
+        return false;
+    for (size_t i = 0; i < w->nfiles; i++)
+        for (size_t c = 0; c < w->files[i].ncerts; c++)
+            if (!cert_is_ca(w->files[i].certs[c].x))
+                return false;
+    return true;
 }
 
 static void check(const struct work *w)
 {
     bool lone_key = false;
+
+    if (only_authorities(w))
+        return;
 
     for (size_t i = 0; i < w->nkeys; i++) {
         if (!w->keys[i].used) {
@@ -254,9 +313,9 @@ static void put_cert(struct keymat *m, const struct leaf *l, X509 *x, enum fact_
     fact_of_cert(x, f);
 }
 
-static void put_leaf(const struct leaf *l, struct keymats *out)
+static void put_leaf(const struct work *w, const struct leaf *l, struct keymats *out)
 {
-    STACK_OF(X509) *chain = chain_of(l->x, l->from);
+    STACK_OF(X509) *chain = chain_for(w, l);
     int n = sk_X509_num(chain);
     struct keymat m = {
         .key = der_of_key(l->key->key),
@@ -285,6 +344,7 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         .files = mem_zalloc(sizeof(struct parts) * (in->ncerts + in->nkeys)),
         .ncert_files = in->ncerts,
         .nfiles = in->ncerts + in->nkeys,
+        .mixed = in->mixed,
         .d = d,
     };
 
@@ -292,7 +352,8 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
     for (size_t i = 0; i < w.nfiles; i++) {
         bool cert = i < in->ncerts;
         const struct tls_input *file = cert ? &in->certs[i] : &in->keys[i - in->ncerts];
-        parts_read(file, cert ? PARTS_CERT_FILE : PARTS_KEY_FILE, &in->pw, &w.files[i], d);
+        enum parts_use use = !cert ? PARTS_KEY_FILE : in->mixed ? PARTS_PAIR_FILE : PARTS_CERT_FILE;
+        parts_read(file, use, &in->pw, &w.files[i], d);
     }
     collect_keys(&w);
     collect_leaves(&w);
@@ -300,7 +361,7 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         check(&w);
     if (d->errors == before)
         for (size_t i = 0; i < w.nleaves; i++)
-            put_leaf(&w.leaves[i], out);
+            put_leaf(&w, &w.leaves[i], out);
 
     for (size_t i = 0; i < w.nfiles; i++)
         parts_free(&w.files[i]);
@@ -315,9 +376,7 @@ void keymats_free(struct keymats *k)
 {
     for (size_t i = 0; i < k->n; i++) {
         mem_wipe_free(k->v[i].key.p, k->v[i].key.len);
-        for (size_t n = 0; n < k->v[i].nnames; n++)
-            free(k->v[i].names[n]);
-        free(k->v[i].names);
+        strs_free(k->v[i].names, k->v[i].nnames);
         keypair_free(k->v[i].pair);
         ders_free(&(struct ders){ k->v[i].chain, k->v[i].facts, k->v[i].nchain });
     }

@@ -44,6 +44,8 @@ struct keymats {
 struct store_input {
     const struct tls_input *certs, *keys;
     size_t ncerts, nkeys;
+    bool mixed;                 /* certs: files of one pair, whichever holds what; the chain
+                                   may be spread over them */
     const char *alias;          /* the keystore entry that is meant; NULL: the only one */
     struct diag_at alias_at;
     struct passwords pw;

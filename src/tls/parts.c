@@ -9,6 +9,8 @@
 
 static const char *wanted(enum parts_use use)
 {
+    if (use == PARTS_PAIR_FILE)
+        return "a certificate or its private key";
     return use == PARTS_KEY_FILE ? "a private key" : "a certificate";
 }
 
@@ -42,7 +44,10 @@ static int refuse_empty(const struct parts *p, struct diags *d)
 
     if (p->alien != ALIEN_NONE && p->alien != ALIEN_PARAMETERS)
         return refuse_alien(p, p->alien, d);
-    if (p->use != PARTS_KEY_FILE && p->nkeys + p->nclosed > 0)
+    if (p->use == PARTS_PAIR_FILE)
+        diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no certificate and no private key",
+                 path);
+    else if (p->use != PARTS_KEY_FILE && p->nkeys + p->nclosed > 0)
         diag_add(d, DIAG_ERROR, p->in->where,
                  p->use == PARTS_CERT_FILE
                      ? "a key goes into the setting `key`, its certificate here"
@@ -56,6 +61,15 @@ static int refuse_empty(const struct parts *p, struct diags *d)
         diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no %s", path,
                  p->use == PARTS_KEY_FILE ? "private key" : "certificate");
     return -1;
+}
+
+static bool has_what_is_wanted(const struct parts *p)
+{
+    switch (p->use) {
+    case PARTS_KEY_FILE: return p->nkeys > 0;
+    case PARTS_PAIR_FILE: return p->nkeys + p->ncerts > 0;
+    default: return p->ncerts > 0;
+    }
 }
 
 static bool has_pem(const uint8_t *p, size_t len)
@@ -94,9 +108,7 @@ int parts_read(const struct tls_input *in, enum parts_use use, const struct pass
 
     if (rc != 0)
         return rc;
-    if (use == PARTS_KEY_FILE ? out->nkeys == 0 : out->ncerts == 0)
-        return refuse_empty(out, d);
-    return 0;
+    return has_what_is_wanted(out) ? 0 : refuse_empty(out, d);
 }
 
 void parts_add_cert(struct parts *p, X509 *x, bool trusted)

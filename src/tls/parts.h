@@ -31,8 +31,9 @@ enum alien {                    /* what is neither certificate nor key, but know
     ALIEN_UTF16
 };
 
-/* What the file is read for. For trust, keys are counted and stay closed. */
-enum parts_use { PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE };
+/* What the file is read for. For trust, keys are counted and stay closed. A pair file
+   is one of those that make up a pair: certificates, a key, or both. */
+enum parts_use { PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE, PARTS_PAIR_FILE };
 
 enum parts_form { FORM_PEM, FORM_DER, FORM_PKCS12, FORM_JKS, FORM_JCEKS };
 

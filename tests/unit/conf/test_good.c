@@ -101,9 +101,11 @@ static const char full[] =
     "groups = X25519:P-256\n"
     "session_tickets = off\n"
     "idle_timeout = 1h\n"
+    "[store shop]\n"
+    "dir = certs.d\n"
     "[route page]\n"
     "listen = unix:/run/page.sock\n"
-    "store = node\n"
+    "store = shop\n"
     "trust = clients\n"
     "upstream = builtin:page\n"
     "[upstream cassandra]\n"
@@ -188,6 +190,7 @@ Test(good, every_row_of_the_table_is_in_this_test)
 
     for (size_t i = 0; i < KEY_COUNT; i++) {
         bool set = c->proxy.head.set[i].file || c->stores[0]->head.set[i].file
+                || c->stores[1]->head.set[i].file
                 || c->trusts[0]->head.set[i].file || c->listeners[1]->head.set[i].file
                 || c->routes[0]->head.set[i].file || c->upstreams[0]->head.set[i].file;
         cr_expect(set, "%s of [%s] is not in it", conf_keys[i].key,

@@ -275,18 +275,45 @@ Test(load, a_chain_in_a_file_of_its_own_is_told_where_it_belongs)
     done(&f);
 }
 
-Test(load, two_leaves_of_one_key_type)
+Test(load, two_leaves_of_one_key_type_for_one_name)
 {
     struct fixture f = fixture();
-    char *one = join(pem_cert(f.leaf.x), pem_key(f.leaf.key));
-    char *two = join(pem_cert(f.other.x), pem_key(f.other.key));
+    struct made again = make_cert(&(struct cert_spec){ .cn = "other", .san = "DNS:leaf.example" });
+    struct made leaf = make_cert(&(struct cert_spec){
+        .cn = "leaf", .san = "DNS:www.leaf.example, DNS:LEAF.example" });
+    char *one = join(pem_cert(leaf.x), pem_key(leaf.key));
+    char *two = join(pem_cert(again.x), pem_key(again.key));
     struct tls_input certs[2] = { input_text("a.pem", one), input_text("b.pem", two) };
 
     refuses(&f, certs, 2, NULL, 0,
-            "two certificates with a key of one type (EC P-256): CN=leaf in a.pem and CN=other in "
-            "b.pem");
+            "two certificates for the same names with a key of one type (EC P-256): CN=leaf in a.pem "
+            "and CN=other in b.pem");
     free(one);
     free(two);
+    made_free(&leaf);
+    made_free(&again);
+    done(&f);
+}
+
+Test(load, two_leaves_of_one_key_type_for_two_names)
+{
+    struct fixture f = fixture();
+    struct made leaf = make_cert(&(struct cert_spec){ .cn = "a", .san = "DNS:a.example" });
+    struct made more = make_cert(&(struct cert_spec){
+        .cn = "b", .san = "DNS:a.example, DNS:B.example" });
+    char *one = join(pem_cert(leaf.x), pem_key(leaf.key));
+    char *two = join(pem_cert(more.x), pem_key(more.key));
+    struct tls_input certs[2] = { input_text("a.pem", one), input_text("b.pem", two) };
+
+    cr_assert_eq(load_files(certs, 2, NULL, 0, NULL, &f.out, &f.d), 0);
+    cr_assert_eq(f.d.n, 0);
+    cr_assert_eq(f.out.n, 2);
+    cr_expect_eq(f.out.v[1].nnames, 2);
+    cr_expect_str_eq(f.out.v[1].names[1], "b.example");
+    free(one);
+    free(two);
+    made_free(&leaf);
+    made_free(&more);
     done(&f);
 }
 

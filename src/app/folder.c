@@ -1,0 +1,161 @@
+#include "app/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static const char *const endings[] = { ".pem", ".crt", ".cer", ".der", ".key",
+                                       ".p12", ".pfx", ".jks" };
+
+/* How much of a name stands before its endings: a.pem.key belongs to a.pem. */
+static size_t stem_len(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        size_t n = strlen(endings[i]);
+        if (len > n && strncasecmp(name + len - n, endings[i], n) == 0)
+            return stem_len(name, len - n);
+    }
+    return len;
+}
+
+struct listing {
+    struct folder *out;
+    size_t room;
+};
+
+static struct folder_unit *new_unit(struct listing *l, const char *name, size_t len)
+{
+    if (l->out->n == l->room) {
+        l->room = l->room ? 2 * l->room : 16;
+        l->out->v = mem_grow(l->out->v, l->room, sizeof(l->out->v[0]));
+    }
+    struct folder_unit *u = &l->out->v[l->out->n++];
+    *u = (struct folder_unit){ .name = mem_strndup(name, len) };
+    return u;
+}
+
+static void add_file(struct folder_unit *u, char *path, const struct stat *st)
+{
+    u->v = mem_grow(u->v, u->n + 1, sizeof(u->v[0]));
+    u->v[u->n++] = (struct folder_file){ path, file_stamp_of(st) };
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct folder_file *)a)->path, ((const struct folder_file *)b)->path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct folder_unit *)a)->name, ((const struct folder_unit *)b)->name);
+}
+
+/* A name that is looked at at all. */
+static bool is_of_interest(const char *name)
+{
+    return name[0] != '.' && stem_len(name, strlen(name)) < strlen(name);
+}
+
+static void add_subfolder(struct listing *l, int dir, const char *path, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    struct folder_unit *u = NULL;
+    struct dirent *e;
+    struct stat st;
+
+    if (d == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return;                 /* not for us, as a folder such as lost+found is not */
+    }
+    while ((e = readdir(d)) != NULL) {
+        if (!is_of_interest(e->d_name) || fstatat(fd, e->d_name, &st, 0) != 0
+            || S_ISDIR(st.st_mode))
+            continue;
+        if (u == NULL)
+            u = new_unit(l, name, strlen(name));
+        add_file(u, mem_printf("%s/%s/%s", path, name, e->d_name), &st);
+    }
+    closedir(d);
+}
+
+static void add_entry(struct listing *l, int dir, const char *path, const char *name)
+{
+    struct stat st = { 0 };
+
+    if (name[0] == '.')
+        return;
+    /* What cannot be looked at (a link to nowhere) is told of when it is read. */
+    if (fstatat(dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
+        add_subfolder(l, dir, path, name);
+    else if (is_of_interest(name))
+        add_file(new_unit(l, name, stem_len(name, strlen(name))),
+                 mem_printf("%s/%s", path, name), &st);
+}
+
+static void unit_free(struct folder_unit *u)
+{
+    for (size_t i = 0; i < u->n; i++)
+        free(u->v[i].path);
+    free(u->v);
+    free(u->name);
+}
+
+/* Units of one name become one. */
+static void gather(struct folder *f)
+{
+    size_t n = 0;
+
+    if (f->n > 0)
+        qsort(f->v, f->n, sizeof(f->v[0]), by_name);
+    for (size_t i = 0; i < f->n; i++) {
+        struct folder_unit *last = n > 0 ? &f->v[n - 1] : NULL;
+        if (last == NULL || strcmp(last->name, f->v[i].name) != 0) {
+            f->v[n++] = f->v[i];
+            continue;
+        }
+        last->v = mem_grow(last->v, last->n + f->v[i].n, sizeof(last->v[0]));
+        memcpy(last->v + last->n, f->v[i].v, f->v[i].n * sizeof(last->v[0]));
+        last->n += f->v[i].n;
+        f->v[i].n = 0;
+        unit_free(&f->v[i]);
+    }
+    f->n = n;
+    for (size_t i = 0; i < n; i++)
+        qsort(f->v[i].v, f->v[i].n, sizeof(f->v[i].v[0]), by_path);
+}
+
+int folder_read(const char *path, struct diag_at where, struct folder *out, struct diags *d)
+{
+    struct listing l = { .out = out };
+    DIR *dir = opendir(path);
+    struct dirent *e;
+
+    *out = (struct folder){ 0 };
+    if (dir == NULL) {
+        diag_add(d, DIAG_ERROR, where, errno == ENOTDIR ? "a file is named by `cert`" : NULL,
+                 "the folder cannot be read: %s", strerror(errno));
+        return -1;
+    }
+    while ((e = readdir(dir)) != NULL)
+        add_entry(&l, dirfd(dir), path, e->d_name);
+    closedir(dir);
+    gather(out);
+    return 0;
+}
+
+void folder_free(struct folder *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        unit_free(&f->v[i]);
+    free(f->v);
+    *f = (struct folder){ 0 };
+}

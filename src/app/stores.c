@@ -1,0 +1,246 @@
+#include "app/stores.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/folder.h"
+#include "app/inventory.h"
+#include "base/mem.h"
+#include "tls/key_decoder.h"
+#include "tls/keypair.h"
+#include "tls/load.h"
+#include "tls/pairs.h"
+
+struct stores {
+    struct inputs *inputs;
+    const struct bundle *running;
+    struct bundle *out;
+    struct diags *d;
+    struct key_decoder *decoder;
+    struct digester *digester;
+    int64_t now_ns;
+};
+
+/* One store, as it is being added. */
+struct adding {
+    struct stores *s;
+    const struct conf_store *st;
+    struct passwords pw;
+    struct pack records;
+    struct pair *old;           /* of the running bundle's store, in order */
+    size_t nold;
+    size_t next;                /* of old: where the one looked for most likely is */
+};
+
+static const uint8_t no_unit[PAIR_ID];
+
+/* --- a pair --- */
+
+/* Dates are judged here and nowhere later: a worker that is replaced must come up
+   with what is in force, however old that is by then. */
+static void judge(const struct adding *a, const struct keymat *k)
+{
+    struct keypair_rules rules = {
+        .serve_expired = a->st->expired == EXPIRED_SERVE, .now = a->s->now_ns / 1000000000
+    };
+
+    if (k->pair == NULL)
+        diag_add(a->s->d, DIAG_ERROR, k->where, NULL, "memory is out");
+    else
+        keypair_check(k->pair, &rules, k->where, k->path, a->s->d);
+}
+
+static void put(struct adding *a, const uint8_t unit[PAIR_ID], const struct keymat *k)
+{
+    struct pack facts = { 0 };
+
+    for (size_t i = 0; i < k->nchain; i++)
+        inventory_pack(a->st->head.title, &k->facts[i], &facts);
+    pairs_put(&a->records, unit, k, facts.p, facts.len);
+    pack_free(&facts);
+}
+
+static void load(struct adding *a, struct store_input *in, const uint8_t unit[PAIR_ID])
+{
+    struct keymats k = { 0 };
+
+    in->pw = a->pw;
+    if (load_store(in, &k, a->s->d) == 0) {
+        for (size_t i = 0; i < k.n; i++) {
+            judge(a, &k.v[i]);
+            put(a, unit, &k.v[i]);
+        }
+    }
+    keymats_free(&k);
+}
+
+/* --- cert and key --- */
+
+static void add_files(struct adding *a)
+{
+    const struct conf_store *st = a->st;
+    struct tls_input *certs, *keys;
+    bool ok = inputs_files(a->s->inputs, &st->head, KEY_STORE_CERT, &st->cert, &certs);
+
+    ok &= inputs_files(a->s->inputs, &st->head, KEY_STORE_KEY, &st->key, &keys);
+    if (ok) {
+        struct store_input in = {
+            .certs = certs, .keys = keys, .ncerts = st->cert.n, .nkeys = st->key.n
+        };
+        load(a, &in, no_unit);
+    }
+    free(certs);
+    free(keys);
+}
+
+/* --- dir --- */
+
+/* From what a unit's records are made; no_unit while it is too young to be known again. */
+static void identify(const struct adding *a, const struct folder_unit *u, uint8_t id[PAIR_ID])
+{
+    struct pack k = { 0 };
+
+    memcpy(id, no_unit, PAIR_ID);
+    pack_str(&k, a->st->head.title);
+    pack_str(&k, a->pw.store);
+    pack_str(&k, a->pw.key);
+    for (size_t i = 0; i < u->n; i++) {
+        if (!file_stamp_is_settled(&u->v[i].stamp, a->s->now_ns)) {
+            pack_free(&k);
+            return;
+        }
+        pack_str(&k, u->v[i].path);
+        pack_bytes(&k, &u->v[i].stamp, sizeof(u->v[i].stamp));
+    }
+    digest_bytes(a->s->digester, k.p, k.len, id);
+    pack_free(&k);
+}
+
+/* The records that the running bundle has of it, copied; false when it has none. */
+static bool copy_running(struct adding *a, const uint8_t unit[PAIR_ID])
+{
+    size_t at = a->next, tried = 0;
+
+    if (memcmp(unit, no_unit, PAIR_ID) == 0)
+        return false;
+    /* Both are in the order of their names: mostly it is the next one. */
+    while (tried < a->nold && memcmp(a->old[at].unit, unit, PAIR_ID) != 0) {
+        at = at + 1 < a->nold ? at + 1 : 0;
+        tried++;
+    }
+    if (tried == a->nold)
+        return false;
+    for (; at < a->nold && memcmp(a->old[at].unit, unit, PAIR_ID) == 0; at++)
+        pairs_copy(&a->records, &a->old[at]);
+    a->next = at < a->nold ? at : 0;
+    return true;
+}
+
+static void read_unit(struct adding *a, const struct folder_unit *u, const uint8_t unit[PAIR_ID])
+{
+    struct file *files = mem_zalloc(u->n * sizeof(*files));
+    struct tls_input *inputs = mem_zalloc(u->n * sizeof(*inputs));
+    struct store_input in = { .certs = inputs, .ncerts = u->n, .mixed = true };
+    bool ok = true;
+
+    for (size_t i = 0; i < u->n; i++) {
+        struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, u->v[i].path);
+        ok &= file_read(u->v[i].path, where, &files[i], a->s->d) == 0;
+        inputs[i] = (struct tls_input){
+            .path = u->v[i].path, .data = files[i].data, .len = files[i].len,
+            .time = files[i].time, .where = where,
+        };
+    }
+    if (ok)
+        load(a, &in, unit);
+    for (size_t i = 0; i < u->n; i++)
+        file_free(&files[i]);
+    free(files);
+    free(inputs);
+}
+
+static void find_running(struct adding *a)
+{
+    const char *name = a->st->head.name;
+    size_t len = 0, room = 0;
+    const uint8_t *p = a->s->running != NULL ? bundle_get(a->s->running, &len, "store/%s", name)
+                                             : NULL;
+    struct unpack u = { p, p != NULL ? len : 0, false };
+    struct pair pair;
+
+    while (pairs_next(&u, &pair)) {
+        if (a->nold == room) {
+            room = room ? 2 * room : 64;
+            a->old = mem_grow(a->old, room, sizeof(a->old[0]));
+        }
+        a->old[a->nold++] = pair;
+    }
+}
+
+static void add_folder(struct adding *a, const char *path)
+{
+    struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, path);
+    size_t before = a->records.len, errors = a->s->d->errors;
+    struct folder f;
+
+    if (folder_read(path, where, &f, a->s->d) != 0)
+        return;
+    for (size_t i = 0; i < f.n; i++) {
+        uint8_t unit[PAIR_ID];
+        identify(a, &f.v[i], unit);
+        if (!copy_running(a, unit))
+            read_unit(a, &f.v[i], unit);
+    }
+    if (a->records.len == before && a->s->d->errors == errors)
+        diag_add(a->s->d, DIAG_ERROR, where,
+                 "looked at are names that end in .pem .crt .cer .der .key .p12 .pfx .jks",
+                 "there is no certificate with its key in the folder");
+    folder_free(&f);
+}
+
+/* --- all --- */
+
+void stores_add(struct stores *s, const struct conf_store *st)
+{
+    struct adding a = { .s = s, .st = st, .pw = { .decoder = s->decoder } };
+    bool ok = inputs_password(s->inputs, &st->head, KEY_STORE_PASSWORD_FILE, st->password_file,
+                              &a.pw.store);
+
+    ok &= inputs_password(s->inputs, &st->head, KEY_STORE_KEY_PASSWORD_FILE,
+                          st->key_password_file, &a.pw.key);
+    if (!ok)
+        return;
+    if (st->dir.n == 0)
+        add_files(&a);
+    else
+        find_running(&a);
+    for (size_t i = 0; i < st->dir.n; i++)
+        add_folder(&a, st->dir.v[i]);
+    bundle_put(s->out, a.records.p, a.records.len, "store/%s", st->head.name);
+    pack_free(&a.records);
+    free(a.old);
+}
+
+struct stores *stores_new(struct inputs *in, const struct bundle *running, struct bundle *out,
+                          struct diags *d)
+{
+    struct stores *s = mem_zalloc(sizeof(*s));
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    *s = (struct stores){
+        .inputs = in, .running = running, .out = out, .d = d,
+        .decoder = key_decoder_new(),
+        .digester = digester_new(),
+        .now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+    };
+    return s;
+}
+
+void stores_free(struct stores *s)
+{
+    key_decoder_free(s->decoder);
+    digester_free(s->digester);
+    free(s);
+}

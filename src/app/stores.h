@@ -1,0 +1,26 @@
+/*
+ * stores: from a [store] to the records of its key pairs (tls/pairs.h).
+ *
+ * Of a folder, only the pairs whose files have changed are read: a record says from
+ * which files, as they were then, it was made, and those of the bundle in force are
+ * copied while that still holds.
+ */
+#ifndef SALLYPORT_APP_STORES_H
+#define SALLYPORT_APP_STORES_H
+
+#include "app/inputs.h"
+#include "base/diag.h"
+#include "conf/bundle.h"
+#include "conf/conf.h"
+
+struct stores;
+
+/* `running` is the bundle in force, or NULL. All four must outlive it. */
+struct stores *stores_new(struct inputs *in, const struct bundle *running, struct bundle *out,
+                          struct diags *d);
+void stores_free(struct stores *s);
+
+/* Put the records of one store into the bundle; what is wrong goes to the findings. */
+void stores_add(struct stores *s, const struct conf_store *st);
+
+#endif
