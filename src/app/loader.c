@@ -24,14 +24,17 @@ struct loading {
 
 static void add_trust(struct loading *l, const struct conf_trust *t)
 {
-    const struct passwords none = { 0 };
+    struct passwords pw = { 0 };
     struct tls_input *files;
     size_t n = 0;
+    bool ok = inputs_files(l->inputs, &t->head, KEY_TRUST_CA, &t->ca, &files);
 
-    if (inputs_files(l->inputs, &t->head, KEY_TRUST_CA, &t->ca, &files)) {
+    ok &= inputs_password(l->inputs, &t->head, KEY_TRUST_PASSWORD_FILE, t->password_file,
+                          &pw.store);
+    if (ok) {
         for (size_t i = 0; i < t->ca.n; i++) {
             struct ders s = { 0 };
-            if (load_trust(&files[i], &none, &s, l->d) == 0)
+            if (load_trust(&files[i], &pw, &s, l->d) == 0)
                 for (size_t k = 0; k < s.n; k++) {
                     bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
                     inventory_pack(t->head.title, &s.facts[k], &l->facts);

@@ -66,6 +66,8 @@ static void load(struct adding *a, struct store_input *in, const uint8_t unit[PA
     struct keymats k = { 0 };
 
     in->pw = a->pw;
+    in->alias = a->st->alias;
+    in->alias_at = conf_at(&a->st->head, KEY_STORE_ALIAS, a->st->alias);
     if (load_store(in, &k, a->s->d) == 0) {
         for (size_t i = 0; i < k.n; i++) {
             judge(a, &k.v[i]);
@@ -105,6 +107,7 @@ static void identify(const struct adding *a, const struct folder_unit *u, uint8_
     pack_str(&k, a->st->head.title);
     pack_str(&k, a->pw.store);
     pack_str(&k, a->pw.key);
+    pack_str(&k, a->st->alias);
     for (size_t i = 0; i < u->n; i++) {
         if (!file_stamp_is_settled(&u->v[i].stamp, a->s->now_ns)) {
             pack_free(&k);

@@ -70,12 +70,14 @@ struct conf_store {
     struct conf_strs dir;       /* folders of pairs, instead of both */
     char *password_file;        /* NULL, a path, "fd:N" or "env:NAME" */
     char *key_password_file;    /* the same */
+    char *alias;                /* of the keystore's entry; NULL: its only key */
     int expired;                /* enum conf_expired */
 };
 
 struct conf_trust {
     struct conf_head head;
     struct conf_strs ca;        /* paths */
+    char *password_file;        /* as in a store */
     uint32_t depth;
 };
 

@@ -31,6 +31,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_USER,                  /* char * */
     TYPE_LOG,                   /* char * */
     TYPE_SECRET,                /* char * */
+    TYPE_TEXT,                  /* char *, as it stands */
     TYPE_COLONS,                /* char *; several values are joined with colons */
     TYPE_FILE,                  /* struct conf_strs */
     TYPE_ALPN,                  /* struct conf_strs */

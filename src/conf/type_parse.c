@@ -189,6 +189,12 @@ static int parse_secret(struct span text, const char *file, char **out, struct r
     return 0;
 }
 
+static int parse_text(struct span text, char **out)
+{
+    *out = mem_strndup(text.p, text.len);
+    return 0;
+}
+
 int type_parse(const struct key_row *row, struct span text, const char *file, void *field,
                struct refusal *r)
 {
@@ -201,6 +207,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_USER: return parse_user(text, field, r);
     case TYPE_LOG: return parse_log(text, file, field, r);
     case TYPE_SECRET: return parse_secret(text, file, field, r);
+    case TYPE_TEXT: return parse_text(text, field);
     case TYPE_BOOL:
         if (parse_word(row->type, text, &word, r) < 0)
             return -1;
@@ -236,6 +243,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_USER: return "USER";
     case TYPE_LOG: return "stdout|stderr|syslog|PATH";
     case TYPE_SECRET: return "PATH|fd:N|env:NAME";
+    case TYPE_TEXT: return "TEXT";
     case TYPE_COLONS: return "LIST";
     case TYPE_FILE: return "PATH";
     case TYPE_ALPN: return "NAME,…";

@@ -28,6 +28,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_USER:
     case TYPE_LOG:
     case TYPE_SECRET:
+    case TYPE_TEXT:
     case TYPE_COLONS: free_text(field); break;
     case TYPE_FILE:
     case TYPE_ALPN:
@@ -138,7 +139,8 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_DURATION: each_duration(*(const uint64_t *)field, fn, arg); break;
     case TYPE_USER:
     case TYPE_LOG:
-    case TYPE_SECRET: each_text(*(char *const *)field, fn, arg); break;
+    case TYPE_SECRET:
+    case TYPE_TEXT: each_text(*(char *const *)field, fn, arg); break;
     case TYPE_COLONS: each_colons(*(char *const *)field, fn, arg); break;
     case TYPE_FILE:
     case TYPE_ALPN:

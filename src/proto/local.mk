@@ -1,3 +1,4 @@
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
-	src/proto/http1.c src/proto/http1.h
+	src/proto/http1.c src/proto/http1.h \
+	src/proto/jks.c src/proto/jks.h

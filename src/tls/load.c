@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "tls/certinfo.h"
 #include "tls/chain.h"
+#include "tls/entry.h"
 #include "tls/keypair.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
@@ -40,7 +41,7 @@ static void collect_keys(struct work *w)
     for (size_t i = 0; i < w->nfiles; i++) {
         const struct parts *p = &w->files[i];
         for (size_t k = 0; k < p->nkeys; k++) {
-            bool known = false;
+            bool known = p->keys[k].key == NULL;
             for (size_t j = 0; j < w->nkeys && !known; j++)
                 known = EVP_PKEY_eq(w->keys[j].key, p->keys[k].key) == 1;
             if (known)
@@ -70,19 +71,31 @@ static bool have_leaf(const struct work *w, const X509 *x)
     return false;
 }
 
+static void collect_leaf(struct work *w, const struct parts *p, const struct part_cert *c)
+{
+    struct found_key *key = key_of(w, c->x);
+
+    if (key == NULL || have_leaf(w, c->x))
+        return;
+    /* A keystore says which is the certificate of its key; another for the same key,
+       the one before it for instance, may lie beside it. */
+    if (parts_is_keystore(p) && c->place != ENTRY_LEAF && key->used)
+        return;
+    key->used = true;
+    w->leaves = mem_grow(w->leaves, w->nleaves + 1, sizeof(w->leaves[0]));
+    w->leaves[w->nleaves++] = (struct leaf){ .x = c->x, .key = key, .from = p };
+}
+
 static void collect_leaves(struct work *w)
 {
     for (size_t i = 0; i < w->ncert_files; i++) {
         const struct parts *p = &w->files[i];
-        for (size_t c = 0; c < p->ncerts; c++) {
-            struct found_key *key = key_of(w, p->certs[c].x);
-            if (key == NULL || have_leaf(w, p->certs[c].x))
-                continue;
-            key->used = true;
-            w->leaves = mem_grow(w->leaves, w->nleaves + 1, sizeof(w->leaves[0]));
-            w->leaves[w->nleaves++] =
-                (struct leaf){ .x = p->certs[c].x, .key = key, .from = p };
-        }
+        for (size_t c = 0; c < p->ncerts; c++)
+            if (p->certs[c].place == ENTRY_LEAF)
+                collect_leaf(w, p, &p->certs[c]);
+        for (size_t c = 0; c < p->ncerts; c++)
+            if (p->certs[c].place != ENTRY_LEAF)
+                collect_leaf(w, p, &p->certs[c]);
     }
     sslerr_clear();
 }
@@ -276,7 +289,8 @@ static void check(const struct work *w)
         }
     }
     for (size_t i = 0; i < w->ncert_files; i++) {
-        if (w->files[i].ncerts == 0)
+        /* What else lies in a keystore was put there for other purposes. */
+        if (w->files[i].ncerts == 0 || parts_is_keystore(&w->files[i]))
             continue;
         /* One mistake, one finding: the missing key is the one just named. */
         if (!lone_key)
@@ -306,10 +320,13 @@ static struct der der_of_key(const EVP_PKEY *key)
 static void put_cert(struct keymat *m, const struct leaf *l, X509 *x, enum fact_kind kind)
 {
     struct fact *f = &m->facts[m->nchain];
+    const char *alias = entry_alias(l->from, x);
 
     m->chain[m->nchain++] = parts_cert_der(x);
     *f = (struct fact){ .kind = kind, .path = mem_strdup(l->from->in->path),
                         .file_time = l->from->in->time };
+    if (alias != NULL)
+        f->alias = mem_strdup(alias);
     fact_of_cert(x, f);
 }
 
@@ -353,8 +370,10 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         bool cert = i < in->ncerts;
         const struct tls_input *file = cert ? &in->certs[i] : &in->keys[i - in->ncerts];
         enum parts_use use = !cert ? PARTS_KEY_FILE : in->mixed ? PARTS_PAIR_FILE : PARTS_CERT_FILE;
-        parts_read(file, use, &in->pw, &w.files[i], d);
+        parts_read_entry(file, use, &in->pw, in->alias, &w.files[i], d);
     }
+    if (d->errors == before)
+        entry_check(in, w.files, d);
     collect_keys(&w);
     collect_leaves(&w);
     if (d->errors == before)    /* else what is missing may be in the file that failed */

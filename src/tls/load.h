@@ -3,10 +3,11 @@
  *
  * This runs in the loader (and in `check` and `show`), never in a worker: the
  * bytes that leave here are certificates and PKCS#8 keys in DER, and no password.
- * The format is told by content, never by name. Today: PEM — bundles, text around
- * the blocks, any order, PKCS#1 / SEC1 / PKCS#8 keys, encrypted PKCS#8 and the
- * older "DEK-Info" encryption (RFC 7468, RFC 5208, RFC 1421 4.6.1.1) — and DER
- * certificates and keys. Anything else is refused by what it is, if known.
+ * The format is told by content, never by name: PEM — bundles, text around the
+ * blocks, any order, PKCS#1 / SEC1 / PKCS#8 keys, encrypted PKCS#8 and the older
+ * "DEK-Info" encryption (RFC 7468, RFC 5208, RFC 1421 4.6.1.1) —, DER certificates and
+ * keys, PKCS#12 (RFC 7292), and Java's keystores, JKS and JCEKS. Anything else is
+ * refused by what it is, if known.
  */
 #ifndef SALLYPORT_TLS_LOAD_H
 #define SALLYPORT_TLS_LOAD_H
@@ -40,24 +41,16 @@ struct keymats {
     size_t n;
 };
 
-/* The files of a store, and how it chooses among what is in them. */
-struct store_input {
-    const struct tls_input *certs, *keys;
-    size_t ncerts, nkeys;
-    bool mixed;                 /* certs: files of one pair, whichever holds what; the chain
-                                   may be spread over them */
-    const char *alias;          /* the keystore entry that is meant; NULL: the only one */
-    struct diag_at alias_at;
-    struct passwords pw;
-};
-
 /*
  * Every certificate file of a store and the key files beside them. Each key finds its certificate
  * by public key; the chain is what else lies in the leaf's file, ordered by
  * issuer; what is in no chain is left out with a warning. Findings: not a
  * certificate file, a file whose first certificate has no key (unless it issued
  * one that has), a key that belongs to no certificate, encrypted without password,
- * wrong password, two leaves of one key type. 0, or -1 when any error was added.
+ * wrong password, two leaves of one key type. Of a keystore, the key of the alias is
+ * taken, or the only one (tls/entry.h), with the certificate that is tied to it; what
+ * else is in it may be part of the chain, and is no finding. 0, or -1 when any error
+ * was added.
  * *out is the caller's either way (keymats_free).
  */
 int load_store(const struct store_input *in, struct keymats *out, struct diags *d);
@@ -76,9 +69,11 @@ struct ders {
  * to somebody (no CA, not self-signed) is most likely the server's own certificate
  * where the CA's belongs, and would admit itself alone; that is an error. Who does mean
  * to trust such a certificate alone marks it (`openssl x509 -trustout` writes
- * BEGIN TRUSTED CERTIFICATE). Beside a CA it is a warning: an anchor for itself
- * alone. Other errors: no certificate in it. Warnings: a private key in it; a
- * certificate that is expired or not yet valid. 0 or -1.
+ * BEGIN TRUSTED CERTIFICATE), or has it in a keystore. Beside a CA it is a warning: an
+ * anchor for itself alone. Of a keystore, those are anchors that Java believes: trusted
+ * entries, and the certificate of each key without the chain behind it; and all in a
+ * PKCS#12 file without keys. Other errors: no certificate in it. Warnings: a private
+ * key in PEM or DER; a certificate that is expired or not yet valid. 0 or -1.
  */
 int load_trust(const struct tls_input *file, const struct passwords *pw, struct ders *out,
                struct diags *d);

@@ -21,7 +21,7 @@ void ders_free(struct ders *s)
 /* Can others be verified by it, or at least itself by intent? */
 static bool is_anchor(const struct part_cert *c)
 {
-    return c->trusted || cert_is_ca(c->x) || cert_self_signed(c->x);
+    return c->trusted || c->place == ENTRY_LEAF || cert_is_ca(c->x) || cert_self_signed(c->x);
 }
 
 static void check_anchor(const struct parts *p, const struct part_cert *c, bool any,
@@ -63,6 +63,56 @@ static void check_dates(const struct parts *p, X509 *x, struct diags *d)
                  date_text(from, date), distance_text(from, now, when));
 }
 
+/*
+ * As Java has it: of a truststore the trusted entries and, of an entry with a key, its
+ * own certificate, but not the chain behind it.
+ */
+static void check_keystore(const struct parts *p, struct diags *d)
+{
+    size_t believed = 0, trusted = 0;
+
+    for (size_t i = 0; i < p->ncerts; i++) {
+        believed += p->certs[i].place != ENTRY_ISSUER;
+        trusted += p->certs[i].place == ENTRY_NONE;
+    }
+    if (believed == p->ncerts || trusted > 0)
+        return;
+    char *hint = mem_printf("import the certificate of the CA as an entry of its own: keytool "
+                            "-importcert -alias ca -file ca.pem -keystore %s", p->in->path);
+    diag_add(d, DIAG_WARNING, p->in->where, hint,
+             "%s has no trusted certificates; as in Java, the certificate of its key is believed, "
+             "and what issued that one is not", p->in->path);
+    free(hint);
+}
+
+static void add_anchor(const struct parts *p, const struct part_cert *c, struct ders *out)
+{
+    struct fact *f = &out->facts[out->n];
+
+    *f = (struct fact){ .kind = FACT_ANCHOR, .path = mem_strdup(p->in->path),
+                        .file_time = p->in->time };
+    if (c->alias != NULL)
+        f->alias = mem_strdup(c->alias);
+    fact_of_cert(c->x, f);
+    out->v[out->n++] = parts_cert_der(c->x);
+}
+
+/* The certificates of `p` that are meant to be believed; the rest is dropped. */
+static void keep_anchors(struct parts *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->ncerts; i++) {
+        if (p->certs[i].place != ENTRY_ISSUER) {
+            p->certs[n++] = p->certs[i];
+            continue;
+        }
+        X509_free(p->certs[i].x);
+        free(p->certs[i].alias);
+    }
+    p->ncerts = n;
+}
+
 int load_trust(const struct tls_input *file, const struct passwords *pw, struct ders *out,
                struct diags *d)
 {
@@ -75,10 +125,13 @@ int load_trust(const struct tls_input *file, const struct passwords *pw, struct 
         parts_free(&p);
         return -1;
     }
-    if (p.nclosed > 0)
+    /* One keystore for both uses is usual in Java; a key in PEM is there by mistake. */
+    if (p.nclosed > 0 && !parts_is_keystore(&p))
         diag_add(d, DIAG_WARNING, file->where,
                  "keep it where only the CA can read it; trust needs the certificate alone",
                  "%s holds a private key", file->path);
+    check_keystore(&p, d);
+    keep_anchors(&p);
     for (size_t i = 0; i < p.ncerts; i++)
         any = any || is_anchor(&p.certs[i]);
     for (size_t i = 0; i < p.ncerts; i++)
@@ -88,13 +141,8 @@ int load_trust(const struct tls_input *file, const struct passwords *pw, struct 
     if (d->errors == before) {
         out->v = mem_zalloc(sizeof(out->v[0]) * p.ncerts);
         out->facts = mem_zalloc(sizeof(out->facts[0]) * p.ncerts);
-        for (size_t i = 0; i < p.ncerts; i++) {
-            struct fact *f = &out->facts[out->n];
-            *f = (struct fact){ .kind = FACT_ANCHOR, .path = mem_strdup(file->path),
-                                .file_time = file->time };
-            fact_of_cert(p.certs[i].x, f);
-            out->v[out->n++] = parts_cert_der(p.certs[i].x);
-        }
+        for (size_t i = 0; i < p.ncerts; i++)
+            add_anchor(&p, &p.certs[i], out);
     }
     parts_free(&p);
     sslerr_clear();

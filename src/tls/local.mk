@@ -6,21 +6,26 @@ libtls_a_SOURCES = \
 	src/tls/chain.c src/tls/chain.h \
 	src/tls/ctx.c src/tls/ctx.h \
 	src/tls/digest.c src/tls/digest.h \
+	src/tls/entry.c src/tls/entry.h \
 	src/tls/facts.c src/tls/facts.h \
 	src/tls/failure.c src/tls/failure.h src/tls/failures.tbl \
 	src/tls/failure_facts.c src/tls/failure_facts.h \
 	src/tls/guess.c src/tls/guess.h \
 	src/tls/identity.c src/tls/identity.h \
 	src/tls/issue.c src/tls/issue.h \
+	src/tls/jks_crypt.c src/tls/jks_crypt.h \
 	src/tls/key_decoder.c src/tls/key_decoder.h \
 	src/tls/keypair.c src/tls/keypair.h \
 	src/tls/load.c src/tls/load.h src/tls/load_trust.c \
 	src/tls/material.h \
 	src/tls/notes.c src/tls/notes.h \
+	src/tls/own_passwords.c src/tls/own_passwords.h \
 	src/tls/pair_cache.c src/tls/pair_cache.h \
 	src/tls/pairs.c src/tls/pairs.h \
 	src/tls/parts.c src/tls/parts.h src/tls/parts_alien.c \
-	src/tls/parts_der.c src/tls/parts_key.c src/tls/parts_pem.c \
+	src/tls/parts_der.c src/tls/parts_entry.c src/tls/parts_jks.c \
+	src/tls/parts_key.c src/tls/parts_p12.c src/tls/parts_pem.c \
+	src/tls/pbe.c src/tls/pbe.h \
 	src/tls/policy.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \

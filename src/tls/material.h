@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_TLS_MATERIAL_H
 #define SALLYPORT_TLS_MATERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,17 @@ static inline const char *key_password(const struct passwords *pw)
 {
     return pw->key != NULL ? pw->key : pw->store;
 }
+
+/* The files of a store, and how it chooses among what is in them. */
+struct store_input {
+    const struct tls_input *certs, *keys;
+    size_t ncerts, nkeys;
+    bool mixed;                 /* certs: files of one pair, whichever holds what; the chain
+                                   may be spread over them */
+    const char *alias;          /* the keystore entry that is meant; NULL: the only one */
+    struct diag_at alias_at;
+    struct passwords pw;
+};
 
 struct der {
     uint8_t *p;

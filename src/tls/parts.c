@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "proto/jks.h"
+#include "tls/own_passwords.h"
 #include "tls/sslerr.h"
 
 static const char *wanted(enum parts_use use)
@@ -37,11 +39,24 @@ static int refuse_unknown(const struct parts *p, struct diags *d)
     return -1;
 }
 
+static int refuse_empty_keystore(const struct parts *p, struct diags *d)
+{
+    if (p->use == PARTS_KEY_FILE)
+        diag_add(d, DIAG_ERROR, p->in->where, NULL,
+                 "no private key entry in %s (%zu trusted certificates)", p->in->path, p->ncerts);
+    else
+        diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s is %s without a certificate", p->in->path,
+                 parts_form_text(p));
+    return -1;
+}
+
 /* Read, but what was wanted is not in it. */
 static int refuse_empty(const struct parts *p, struct diags *d)
 {
     const char *path = p->in->path;
 
+    if (parts_is_keystore(p))
+        return refuse_empty_keystore(p, d);
     if (p->alien != ALIEN_NONE && p->alien != ALIEN_PARAMETERS)
         return refuse_alien(p, p->alien, d);
     if (p->use == PARTS_PAIR_FILE)
@@ -77,38 +92,87 @@ static bool has_pem(const uint8_t *p, size_t len)
     return memmem(p, len, "-----BEGIN", 10) != NULL;
 }
 
-int parts_read(const struct tls_input *in, enum parts_use use, const struct passwords *pw,
-               struct parts *out, struct diags *d)
+/* SEQUENCE { INTEGER 3, ... in DER or BER is PKCS#12's version. */
+static bool is_pkcs12(const uint8_t *p, size_t len)
 {
-    static const uint8_t utf8_mark[] = { 0xef, 0xbb, 0xbf };
-    const uint8_t *p = in->data;
-    size_t len = in->len;
-    enum alien a;
+    size_t at = 2;
+
+    if (len < 2 || p[0] != 0x30)
+        return false;
+    if (p[1] & 0x80)
+        at += p[1] & 0x7f;
+    return len >= at + 3 && p[at] == 0x02 && p[at + 1] == 0x01 && p[at + 2] == 0x03;
+}
+
+static int read_keystore(struct parts *out, const struct passwords *pw, struct diags *d)
+{
+    struct own_passwords own;
     int rc;
 
-    *out = (struct parts){ .in = in, .use = use, .decoder = pw->decoder };
-    if (len == 0) {
-        diag_add(d, DIAG_ERROR, in->where, NULL, "%s is empty", in->path);
-        return -1;
-    }
-    a = alien_of_bytes(p, len);
-    if (a != ALIEN_NONE)
-        return refuse_alien(out, a, d);
+    own_passwords(pw, out->in->path, &own);
+    rc = out->form == FORM_PKCS12 ? parts_p12(out, &own.pw, d) : parts_jks(out, &own.pw, d);
+    own_passwords_free(&own);
+    return rc;
+}
+
+static int read_text_or_der(struct parts *out, const struct passwords *pw, struct diags *d)
+{
+    static const uint8_t utf8_mark[] = { 0xef, 0xbb, 0xbf };
+    const uint8_t *p = out->in->data;
+    size_t len = out->in->len;
+
     if (len >= sizeof(utf8_mark) && memcmp(p, utf8_mark, sizeof(utf8_mark)) == 0) {
         p += sizeof(utf8_mark);
         len -= sizeof(utf8_mark);
     }
-    if (p[0] == 0x30)
-        rc = parts_der(out, pw, d);
-    else if (has_pem(p, len))
-        rc = parts_pem(out, p, len, pw, d);
-    else
-        return refuse_unknown(out, d);
+    if (len > 0 && p[0] == 0x30) {
+        out->form = FORM_DER;
+        return parts_der(out, pw, d);
+    }
+    if (has_pem(p, len))
+        return parts_pem(out, p, len, pw, d);
+    return refuse_unknown(out, d);
+}
+
+static int read_form(struct parts *out, const struct passwords *pw, struct diags *d)
+{
+    const uint8_t *p = out->in->data;
+    size_t len = out->in->len;
+    enum jks_form java = jks_form(p, len);
+    enum alien a;
+
+    if (java != JKS_NOT || is_pkcs12(p, len)) {
+        out->form = java == JKS_JKS ? FORM_JKS : java == JKS_JCEKS ? FORM_JCEKS : FORM_PKCS12;
+        return read_keystore(out, pw, d);
+    }
+    a = alien_of_bytes(p, len);
+    if (a != ALIEN_NONE)
+        return refuse_alien(out, a, d);
+    return read_text_or_der(out, pw, d);
+}
+
+int parts_read_entry(const struct tls_input *in, enum parts_use use, const struct passwords *pw,
+                     const char *alias, struct parts *out, struct diags *d)
+{
+    int rc;
+
+    *out = (struct parts){ .in = in, .use = use, .alias = alias, .decoder = pw->decoder };
+    if (in->len == 0) {
+        diag_add(d, DIAG_ERROR, in->where, NULL, "%s is empty", in->path);
+        return -1;
+    }
+    rc = read_form(out, pw, d);
     sslerr_clear();
 
     if (rc != 0)
         return rc;
     return has_what_is_wanted(out) ? 0 : refuse_empty(out, d);
+}
+
+int parts_read(const struct tls_input *in, enum parts_use use, const struct passwords *pw,
+               struct parts *out, struct diags *d)
+{
+    return parts_read_entry(in, use, pw, NULL, out, d);
 }
 
 void parts_add_cert(struct parts *p, X509 *x, bool trusted)

@@ -13,9 +13,8 @@ static const struct {
     { ALIEN_PUBLIC_KEY, "a public key" },
     { ALIEN_CRL, "a certificate revocation list" },
     { ALIEN_PKCS7, "a PKCS#7 certificate bundle" },
-    { ALIEN_PKCS12, "a PKCS#12 keystore" },
-    { ALIEN_JKS, "a Java keystore (JKS)" },
-    { ALIEN_JCEKS, "a Java keystore (JCEKS)" },
+    { ALIEN_BCFKS, "a BouncyCastle keystore (BCFKS), which is not supported" },
+    { ALIEN_BKS, "a BouncyCastle keystore (BKS), which is not supported" },
     { ALIEN_OPENSSH, "an OpenSSH private key" },
     { ALIEN_PGP, "an OpenPGP file" },
     { ALIEN_PARAMETERS, "a file of parameters" },
@@ -30,19 +29,11 @@ const char *alien_text(enum alien a)
     return "something unknown";
 }
 
-static char *keystore_hint(enum parts_use use, const char *path, bool java)
+static char *keystore_hint(const char *path, const char *type)
 {
-    if (use == PARTS_TRUST_FILE && java)
-        return mem_printf("export each certificate: keytool -exportcert -rfc -keystore %s "
-                          "-alias ALIAS -file ca.pem", path);
-    if (use == PARTS_TRUST_FILE)
-        return mem_printf("convert it: openssl pkcs12 -in %s -nokeys -out %s.pem", path, path);
-    if (java)
-        return mem_printf("convert it: keytool -importkeystore -srckeystore %s -destkeystore "
-                          "%s.p12 -deststoretype pkcs12 && openssl pkcs12 -in %s.p12 -noenc "
-                          "-out %s.pem",
-                          path, path, path, path);
-    return mem_printf("convert it: openssl pkcs12 -in %s -noenc -out %s.pem", path, path);
+    return mem_printf("convert it: keytool -importkeystore -srckeystore %s -srcstoretype %s "
+                      "-destkeystore %s.p12 -deststoretype pkcs12 (with BouncyCastle's provider)",
+                      path, type, path);
 }
 
 char *alien_hint(enum alien a, enum parts_use use, const char *path)
@@ -58,11 +49,10 @@ char *alien_hint(enum alien a, enum parts_use use, const char *path)
     case ALIEN_PKCS7:
         return mem_printf("convert it: openssl pkcs7 -in %s -print_certs -out %s.pem (with "
                           "-inform DER if it is not text)", path, path);
-    case ALIEN_PKCS12:
-        return keystore_hint(use, path, false);
-    case ALIEN_JKS:
-    case ALIEN_JCEKS:
-        return keystore_hint(use, path, true);
+    case ALIEN_BCFKS:
+        return keystore_hint(path, "BCFKS");
+    case ALIEN_BKS:
+        return keystore_hint(path, "BKS");
     case ALIEN_OPENSSH:
         return mem_printf("convert a copy of it in place: ssh-keygen -p -m PKCS8 -f %s", path);
     case ALIEN_UTF16:
@@ -102,29 +92,15 @@ enum alien alien_of_pem(const char *block)
     return ALIEN_NONE;
 }
 
-/* SEQUENCE { INTEGER 3, ... in DER or BER is PKCS#12's version. */
-static bool is_pkcs12(const uint8_t *p, size_t len)
-{
-    size_t at = 2;
-
-    if (len < 2 || p[0] != 0x30)
-        return false;
-    if (p[1] & 0x80)
-        at += p[1] & 0x7f;
-    return len >= at + 3 && p[at] == 0x02 && p[at + 1] == 0x01 && p[at + 2] == 0x03;
-}
-
 enum alien alien_of_bytes(const uint8_t *p, size_t len)
 {
-    static const uint8_t jks[] = { 0xfe, 0xed, 0xfe, 0xed }, jceks[] = { 0xce, 0xce, 0xce, 0xce };
+    /* Version 1 or 2, and a salt of 20 bytes. */
+    static const uint8_t bks[] = { 0, 0, 0, 0, 0, 0, 20 };
 
-    if (len >= 4 && memcmp(p, jks, 4) == 0)
-        return ALIEN_JKS;
-    if (len >= 4 && memcmp(p, jceks, 4) == 0)
-        return ALIEN_JCEKS;
     if (len >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
         return ALIEN_UTF16;
-    if (is_pkcs12(p, len))
-        return ALIEN_PKCS12;
+    if (len >= 8 && memcmp(p, bks, 3) == 0 && (p[3] == 1 || p[3] == 2)
+        && memcmp(p + 4, bks + 3, 4) == 0)
+        return ALIEN_BKS;
     return ALIEN_NONE;
 }

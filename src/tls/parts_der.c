@@ -64,6 +64,27 @@ static bool key_form(const uint8_t *p, size_t len, enum key_form *form)
     return true;
 }
 
+/* SEQUENCE { SEQUENCE { SEQUENCE { OID ... }, OCTET STRING }, ...: a BCFKS keystore. An
+   encrypted key has one SEQUENCE less, and a list of revocations no OCTET STRING. */
+static bool is_bcfks(const uint8_t *p, size_t len)
+{
+    const uint8_t *end = p + len, *q = p;
+    long body;
+    int tag, class;
+    size_t first;
+
+    for (int i = 0; i < 2; i++)
+        if (!is_element(q, (size_t)(end - q), V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED)
+            || (ASN1_get_object(&q, &body, &tag, &class, (long)(end - q)) & 0x80))
+            return false;
+    first = is_element(q, (size_t)(end - q), V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED)
+                ? element_length(q, (size_t)(end - q)) : 0;
+    if (first == 0 || !is_element(q + first, (size_t)(end - q) - first, V_ASN1_OCTET_STRING))
+        return false;
+    return !(ASN1_get_object(&q, &body, &tag, &class, (long)(end - q)) & 0x80)
+        && is_element(q, (size_t)(end - q), V_ASN1_OBJECT);
+}
+
 static enum alien other_kind(const uint8_t *p, size_t len)
 {
     const uint8_t *q = p;
@@ -73,6 +94,8 @@ static enum alien other_kind(const uint8_t *p, size_t len)
     EVP_PKEY *pub = NULL;
     PKCS7 *p7 = NULL;
 
+    if (is_bcfks(p, len))
+        return ALIEN_BCFKS;
     if ((req = d2i_X509_REQ(NULL, &q, (long)len)) != NULL)
         found = ALIEN_CSR;
     else if (q = p, (crl = d2i_X509_CRL(NULL, &q, (long)len)) != NULL)

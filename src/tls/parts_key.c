@@ -14,8 +14,6 @@
 #include "tls/parts.h"
 #include "tls/sslerr.h"
 
-enum opened { KEY_OPEN, KEY_NO_PASSWORD, KEY_WRONG_PASSWORD, KEY_UNSUPPORTED, KEY_DAMAGED };
-
 static EVP_PKEY *decode(const struct parts *p, enum key_form form, const uint8_t *der, size_t len)
 {
     static const enum key_syntax syntax[] = {
@@ -26,8 +24,8 @@ static EVP_PKEY *decode(const struct parts *p, enum key_form form, const uint8_t
     return key_decode(p->decoder, syntax[form], der, len);
 }
 
-static enum opened open_plain(const struct parts *p, enum key_form form, const uint8_t *der,
-                              size_t len, EVP_PKEY **out)
+static enum key_opened open_plain(const struct parts *p, enum key_form form, const uint8_t *der,
+                                  size_t len, EVP_PKEY **out)
 {
     *out = decode(p, form, der, len);
     if (*out != NULL)
@@ -35,19 +33,26 @@ static enum opened open_plain(const struct parts *p, enum key_form form, const u
     return sslerr_take_unsupported() && form == KEY_PKCS8 ? KEY_UNSUPPORTED : KEY_DAMAGED;
 }
 
-static enum opened open_pkcs8(const uint8_t *der, size_t len, const char *password, EVP_PKEY **out)
+static enum key_opened open_pkcs8(const uint8_t *der, size_t len, const char *password,
+                                  EVP_PKEY **out)
 {
     const uint8_t *p = der;
     X509_SIG *sig = d2i_X509_SIG(NULL, &p, (long)len);
     PKCS8_PRIV_KEY_INFO *info = NULL;
-    enum opened result = KEY_OPEN;
+    const X509_ALGOR *how;
+    int64_t rounds = PBE_ROUNDS_MAX;
+    enum key_opened result;
 
     if (sig == NULL)
         return KEY_DAMAGED;
-    if (password == NULL) {
+    X509_SIG_get0(sig, &how, NULL);
+    result = password == NULL ? KEY_NO_PASSWORD : pbe_judge(how, &rounds);
+    /* What the judge does not know (scrypt) OpenSSL may. */
+    if (result != KEY_OPEN && result != KEY_UNSUPPORTED) {
         X509_SIG_free(sig);
-        return KEY_NO_PASSWORD;
+        return result;
     }
+    result = KEY_OPEN;
     info = PKCS8_decrypt(sig, password, (int)strlen(password));
     if (info == NULL)
         result = sslerr_take_unsupported() ? KEY_UNSUPPORTED : KEY_WRONG_PASSWORD;
@@ -71,8 +76,8 @@ static int give_password(char *buf, int size, int writing, void *password)
 }
 
 /* RFC 1421's encryption around PKCS#1, SEC1 and DSA keys. Decrypts in place. */
-static enum opened open_dek(const struct parts *p, enum key_form form, char *dek, uint8_t *der,
-                            size_t len, const char *password, EVP_PKEY **out)
+static enum key_opened open_dek(const struct parts *p, enum key_form form, char *dek, uint8_t *der,
+                                size_t len, const char *password, EVP_PKEY **out)
 {
     EVP_CIPHER_INFO cipher;
     long n = (long)len;
@@ -97,7 +102,7 @@ static enum opened open_dek(const struct parts *p, enum key_form form, char *dek
     return *out != NULL ? KEY_OPEN : KEY_WRONG_PASSWORD;
 }
 
-static int report(const struct parts *p, enum opened why, size_t line, struct diags *d)
+static int report(const struct parts *p, enum key_opened why, size_t line, struct diags *d)
 {
     const char *path = p->in->path;
     char place[48] = "", *hint = NULL;
@@ -121,6 +126,11 @@ static int report(const struct parts *p, enum opened why, size_t line, struct di
         diag_add(d, DIAG_ERROR, p->in->where, hint,
                  "the private key in %s%s has a type or an encryption that this OpenSSL does not "
                  "know", path, place);
+        break;
+    case KEY_TOO_SLOW:
+        diag_add(d, DIAG_ERROR, p->in->where, "make a new copy of it from where it was made",
+                 "the private key in %s%s is encrypted with more than %d rounds, or damaged", path,
+                 place, PBE_ROUNDS_MAX);
         break;
     default:
         diag_add(d, DIAG_ERROR, p->in->where, "make a new copy of it from where it was made",
@@ -146,11 +156,22 @@ static bool signs_tls(const EVP_PKEY *key)
     }
 }
 
+int parts_usable_key(const struct parts *p, const EVP_PKEY *key, struct diags *d)
+{
+    if (signs_tls(key))
+        return 0;
+    diag_add(d, DIAG_ERROR, p->in->where,
+             "make an EC or RSA key (older keytool versions make DSA ones: -keyalg RSA)",
+             "the private key in %s is a %s key, with which TLS cannot be served", p->in->path,
+             EVP_PKEY_get0_type_name(key));
+    return -1;
+}
+
 int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, size_t len,
                   size_t line, const char *password, struct diags *d)
 {
     EVP_PKEY *key = NULL;
-    enum opened why;
+    enum key_opened why;
 
     p->nclosed++;
     if (p->use == PARTS_TRUST_FILE)
@@ -168,11 +189,7 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
     if (why != KEY_OPEN)
         return report(p, why, line, d);
 
-    if (!signs_tls(key)) {
-        diag_add(d, DIAG_ERROR, p->in->where,
-                 "make an EC or RSA key (older keytool versions make DSA ones: -keyalg RSA)",
-                 "the private key in %s is a %s key, with which TLS cannot be served", p->in->path,
-                 EVP_PKEY_get0_type_name(key));
+    if (parts_usable_key(p, key, d) != 0) {
         EVP_PKEY_free(key);
         return -1;
     }

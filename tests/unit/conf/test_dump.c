@@ -57,7 +57,8 @@ Test(dump, parses_back_to_the_same)
                "upstream = 127.0.0.1:9042\n");
     round_trip("[proxy]\nworkers = 0\nlog = ./x.log\nlog_level = error\naccess_log = off\n"
                "[store s]\ncert = a\ncert = /b\nkey = memory:c\npassword_file = fd:3\n"
-               "key_password_file = k\nexpired = serve\n[trust t]\nca = ca\ndepth = 0\n"
+               "key_password_file = k\nalias = Node 1\nexpired = serve\n[trust t]\nca = ca\n"
+               "password_file = env:P\ndepth = 0\n"
                "[listener [::]:1]\nhandshake_timeout = 1500ms\n"
                "[route r]\nlisten = [::]:1\nlisten = unix:/run/x\nalpn = h2,http/1.1\nstore = s\n"
                "client_auth = request\ntrust = t\nupstream = u\n"

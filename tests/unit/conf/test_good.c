@@ -78,10 +78,12 @@ static const char full[] =
     "key = ecdsa.key\n"
     "password_file = pass\n"
     "key_password_file = env:KEY_PASS\n"
+    "alias = Server 01\n"
     "expired = serve\n"
     "[trust clients]\n"
     "ca = ca.crt\n"
     "ca = memory:ca\n"
+    "password_file = trust.pass\n"
     "depth = 2\n"
     "[listener [::1]:9143]\n"
     "handshake_timeout = 5s\n"
@@ -146,10 +148,12 @@ Test(good, every_key_reaches_its_field)
     cr_assert_eq(s->key.n, 2);
     cr_expect_str_eq(s->password_file, "/etc/sp/pass");
     cr_expect_str_eq(s->key_password_file, "env:KEY_PASS");
+    cr_expect_str_eq(s->alias, "Server 01");
     cr_expect_eq(s->expired, EXPIRED_SERVE);
     cr_assert_eq(c->trusts[0]->ca.n, 2);
     cr_expect_str_eq(c->trusts[0]->ca.v[1], "memory:ca");
     cr_expect_eq(c->trusts[0]->depth, 2);
+    cr_expect(strstr(c->trusts[0]->password_file, "trust.pass") != NULL);
     cr_assert_eq(r->alpn.n, 3);
     cr_expect_str_eq(r->alpn.v[1], "http/1.1");
     cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUEST);

@@ -23,4 +23,4 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_trust.c
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit/tls
 unit_tls_CFLAGS = $(UNIT_CFLAGS)
-unit_tls_LDADD = libtls.a libnet.a libbase.a $(UNIT_LDADD_TAIL)
+unit_tls_LDADD = libtls.a libproto.a libnet.a libbase.a $(UNIT_LDADD_TAIL)

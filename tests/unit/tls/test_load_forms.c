@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <openssl/dsa.h>
 #include <openssl/pem.h>
-#include <openssl/pkcs12.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -274,31 +273,20 @@ Test(load_forms, what_is_no_certificate_file)
     refuses_bytes("", 0, NULL, "/f is empty");
     refuses("hello\n\x01", NULL, "/f is neither PEM nor DER; it begins with \"hello\\x0a\\x01\"");
     refuses_bytes("\xfe\xed\xfe\xed\0\0\0\2", 8, NULL,
-                  "/f is a Java keystore (JKS), not a certificate (convert it: keytool "
-                  "-importkeystore");
+                  "/f is a Java keystore (JKS), but damaged: it is cut short after 8 bytes");
     refuses_bytes("\xce\xce\xce\xce\0\0\0\2", 8, NULL, "a Java keystore (JCEKS)");
+    refuses_bytes("\0\0\0\2\0\0\0\x14", 8, NULL, "a BouncyCastle keystore (BKS), which is not");
     refuses_bytes("\xff\xfe-\0-\0", 6, NULL, "a text file in UTF-16");
     refuses_bytes("0", 1, NULL, "cut short");
     refuses_bytes("\x30\x80", 2, NULL, "/f looks like DER, but");
     refuses_bytes("\x30\x03\x02\x01\x07", 5, NULL, "neither a certificate nor a key");
+    /* SEQUENCE { SEQUENCE { SEQUENCE { OID 1.2 }, OCTET STRING } } */
+    refuses_bytes("\x30\x09\x30\x07\x30\x03\x06\x01\x2a\x04\x00", 11, NULL,
+                  "a BouncyCastle keystore (BCFKS), which is not supported");
     refuses("-----BEGIN DH PARAMETERS-----\nMAYCARcCAQI=\n-----END DH PARAMETERS-----\n", NULL,
             "/f holds no certificate");
     refuses("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", NULL,
             "/f is an OpenSSH private key, not a certificate");
-}
-
-Test(load_forms, a_pkcs12_keystore_is_named)
-{
-    struct made m = make_server("x", NULL, "EC");
-    PKCS12 *p12 = PKCS12_create("pw", "alias", m.key, m.x, NULL, 0, 0, 0, 0, 0);
-    unsigned char *p = NULL;
-    int n = i2d_PKCS12(p12, &p);
-
-    refuses_bytes(p, (size_t)n, NULL,
-                  "/f is a PKCS#12 keystore, not a certificate (convert it: openssl pkcs12 -in /f");
-    OPENSSL_free(p);
-    PKCS12_free(p12);
-    made_free(&m);
 }
 
 Test(load_forms, a_request_and_a_public_key_are_named)

@@ -114,7 +114,7 @@ Test(load_trust, other_files_are_named)
 {
     refuses(mem_strdup("nonsense"), "neither PEM nor DER");
     refuses(mem_strdup(""), "/t/ca.crt is empty");
-    refuses(mem_strdup("\xfe\xed\xfe\xed"), "keytool -exportcert -rfc -keystore /t/ca.crt");
+    refuses(mem_strdup("\xfe\xed\xfe\xed"), "/t/ca.crt is a Java keystore (JKS), but damaged");
 }
 
 Test(load_trust, expiry_is_a_warning)
