@@ -399,6 +399,9 @@ static int open_sealed(struct reader *r, size_t key)
         return refuse_legacy(r, pbe_text(algorithm, how));
     if (why == KEY_WRONG_PASSWORD && key_password(r->pw) == NULL)
         why = KEY_NO_PASSWORD;
+    /* Without a MAC nothing has shown yet that the password is the keystore's. */
+    if (why == KEY_WRONG_PASSWORD && !r->checked && r->pw->key == NULL)
+        return parts_wrong_password(r->out, r->pw, r->d);
     if (why != KEY_OPEN)
         return parts_entry_closed(r->out, key, why, pbe_text(algorithm, how), r->pw, r->d);
     rc = parts_entry_key(r->out, key, info, r->d);

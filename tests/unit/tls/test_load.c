@@ -286,8 +286,8 @@ Test(load, two_leaves_of_one_key_type_for_one_name)
     struct tls_input certs[2] = { input_text("a.pem", one), input_text("b.pem", two) };
 
     refuses(&f, certs, 2, NULL, 0,
-            "two certificates for the same names with a key of one type (EC P-256): CN=leaf in a.pem "
-            "and CN=other in b.pem");
+            "two certificates for the same names with a key of one type (EC P-256): CN=leaf in "
+            "a.pem and CN=other in b.pem");
     free(one);
     free(two);
     made_free(&leaf);
