@@ -11,6 +11,13 @@
 #define QUIET_MS 100u
 #define BURST_MAX_MS 2000u
 
+/* Who asked and wants to hear of it. */
+struct asker {
+    reload_asked_fn *done;
+    void *arg;
+    bool begun;                 /* the load under way began after the asking */
+};
+
 struct reload {
     struct loop *loop;
     struct load_plan plan;
@@ -21,6 +28,8 @@ struct reload {
     struct diags findings;      /* of the load under way */
     struct loader_job *job;
     struct loop_timer *timer;
+    struct asker *askers;
+    size_t naskers;
     uint64_t last_ask_us, burst_us; /* 0: none */
     bool pending;               /* asked for, not yet begun */
     bool stopped;
@@ -31,12 +40,50 @@ static bool is_busy(const struct reload *r)
     return r->job != NULL || r->offered != NULL;
 }
 
+static uint64_t generation(const struct reload *r)
+{
+    return r->current != NULL ? r->current->generation : 0;
+}
+
+static void add_asker(struct reload *r, reload_asked_fn *done, void *arg)
+{
+    r->askers = mem_grow(r->askers, r->naskers + 1, sizeof(r->askers[0]));
+    r->askers[r->naskers++] = (struct asker){ done, arg, false };
+}
+
+static void refuse(reload_asked_fn *done, void *arg, uint64_t in_force)
+{
+    struct diags d = { 0 };
+
+    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the proxy is ending");
+    done(arg, false, in_force, &d);
+    diags_free(&d);
+}
+
+/* Tell those whose load this was; they may ask again while they are told. */
+static void answer(struct reload *r, bool ok, const struct diags *d)
+{
+    struct asker *all = r->askers;
+    size_t n = r->naskers;
+
+    r->askers = NULL;
+    r->naskers = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!all[i].begun)
+            add_asker(r, all[i].done, all[i].arg);
+    for (size_t i = 0; i < n; i++)
+        if (all[i].begun)
+            all[i].done(all[i].arg, ok, generation(r), d);
+    free(all);
+}
+
 static void conclude(struct reload *r, bool ok)
 {
     struct diags d = r->findings;
 
     r->findings = (struct diags){ 0 };
     r->ev.outcome(r->ev.arg, ok, &d);
+    answer(r, ok, &d);
     diags_free(&d);
     if (r->pending && !r->stopped)
         loop_timer_set(r->timer, QUIET_MS);
@@ -107,6 +154,8 @@ static void begin(struct reload *r)
 
     r->pending = false;
     r->burst_us = 0;
+    for (size_t i = 0; i < r->naskers; i++)
+        r->askers[i].begun = true;
     r->job = loader_start(r->loop, &r->plan, on_loaded, r, &e);
     if (r->job == NULL) {
         diag_add(&r->findings, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
@@ -143,6 +192,16 @@ void reload_ask(struct reload *r)
     loop_timer_set(r->timer, left < QUIET_MS ? left : QUIET_MS);
 }
 
+void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg)
+{
+    if (r->stopped) {
+        refuse(done, arg, generation(r));
+        return;
+    }
+    add_asker(r, done, arg);
+    reload_ask(r);
+}
+
 bool reload_reaped(struct reload *r, pid_t pid, int wait_status)
 {
     return loader_reaped(r->job, pid, wait_status);
@@ -150,8 +209,16 @@ bool reload_reaped(struct reload *r, pid_t pid, int wait_status)
 
 void reload_stop(struct reload *r)
 {
+    struct asker *left = r->askers;
+    size_t n = r->naskers;
+
     r->stopped = true;
     r->pending = false;
+    r->askers = NULL;
+    r->naskers = 0;
+    for (size_t i = 0; i < n; i++)
+        refuse(left[i].done, left[i].arg, generation(r));
+    free(left);
     loop_timer_clear(r->timer);
     loader_cancel(r->job);
     r->job = NULL;

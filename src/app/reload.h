@@ -11,6 +11,7 @@
 #define SALLYPORT_APP_RELOAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "app/edition.h"
@@ -35,6 +36,14 @@ struct reload *reload_new(struct loop *l, const struct load_plan *plan,
 void reload_free(struct reload *r);         /* NULL is fine */
 
 void reload_ask(struct reload *r);
+
+/*
+ * The same, and hear of it: `done` is called once, with the outcome of the first load
+ * that begins after the asking (the generation is the one in force then). When the run
+ * ends before that, it is told so: not ok, and the reason among the findings.
+ */
+typedef void reload_asked_fn(void *arg, bool ok, uint64_t generation, const struct diags *d);
+void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg);
 
 /* The pool has settled our offer (pool_events.settled). */
 void reload_settled(struct reload *r, const char *why);
