@@ -1,0 +1,380 @@
+#include "net/watch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/watch_dirs.h"
+
+#define POLL_MS 2000u
+#define SAFETY_MS 60000u
+#define LOOK_MIN_MS 100u        /* between two looks at all marks */
+
+#define NAMES (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB)
+#define ITSELF (IN_DELETE_SELF | IN_MOVE_SELF)
+#define ALWAYS (IN_Q_OVERFLOW | IN_UNMOUNT | IN_IGNORED | ITSELF)
+
+/* A directory that is watched: names[first .. first + n). */
+struct place {
+    int wd;
+    size_t first, n;
+};
+
+struct watch {
+    struct loop *loop;
+    watch_fn *fn;
+    void *arg;
+    char *cwd;                  /* what relative paths are relative to */
+    struct watch_path *paths;
+    size_t npaths;
+    struct watch_names names;
+    struct place *places;
+    size_t nplaces;
+    int fd;                     /* -1: there is no inotify */
+    struct loop_fd *events;
+    struct loop_timer *timer;
+    struct loop_task tell;
+    uint64_t looked_us;
+    const char *polls;
+};
+
+/* --- marks --- */
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 29);
+}
+
+static uint64_t mix_stat(uint64_t h, const struct stat *st)
+{
+    h = mix(mix(h, st->st_dev), st->st_ino);
+    h = mix(h, (uint64_t)st->st_size);
+    h = mix(mix(h, (uint64_t)st->st_mtim.tv_sec), (uint64_t)st->st_mtim.tv_nsec);
+    return mix(mix(h, (uint64_t)st->st_ctim.tv_sec), (uint64_t)st->st_ctim.tv_nsec);
+}
+
+/* Of all in a directory: a sum, because their order means nothing. */
+static uint64_t sum_within(const char *dir, unsigned deep)
+{
+    DIR *d = opendir(dir);
+    uint64_t sum = 0;
+
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        struct stat st;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0
+            || fstatat(dirfd(d), e->d_name, &st, 0) != 0)
+            continue;
+        uint64_t h = mix_stat(1, &st);
+        for (const char *p = e->d_name; *p != '\0'; p++)
+            h = mix(h, (unsigned char)*p);
+        if (deep > 0 && S_ISDIR(st.st_mode)) {
+            char *sub = mem_printf("%s/%s", dir, e->d_name);
+            h = mix(h, sum_within(sub, deep - 1));
+            free(sub);
+        }
+        sum += h;
+    }
+    if (d != NULL)
+        closedir(d);
+    return sum;
+}
+
+uint64_t watch_mark(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return 0;
+    uint64_t h = mix_stat(1, &st);
+    if (S_ISDIR(st.st_mode))
+        h = mix(h, sum_within(path, 1));
+    return h != 0 ? h : 1;
+}
+
+/* --- directories --- */
+
+/* Another machine, or a program, may change these without this kernel's knowing. */
+static bool tells(const char *dir)
+{
+    static const unsigned long silent[] = {
+        NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */,
+        FUSE_SUPER_MAGIC, V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_SUPER_MAGIC, CODA_SUPER_MAGIC,
+        0x6b414653 /* kafs */, 0x786f4256 /* vboxsf */, 0x01161970 /* gfs2 */, OCFS2_SUPER_MAGIC,
+    };
+    struct statfs fs;
+
+    if (statfs(dir, &fs) != 0)
+        return true;
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+        if (((unsigned long)fs.f_type & 0xffffffffu) == silent[i])
+            return false;
+    return true;
+}
+
+static int watch_dir(const struct watch *w, const struct place *p)
+{
+    const struct watch_name *names = &w->names.v[p->first];
+    uint32_t mask = NAMES | ITSELF | IN_ONLYDIR;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (names[i].content)
+            mask |= IN_CLOSE_WRITE;
+    return inotify_add_watch(w->fd, names[0].dir, mask);
+}
+
+static bool is_watched(const struct watch *w, int wd)
+{
+    for (size_t i = 0; i < w->nplaces; i++)
+        if (w->places[i].wd == wd)
+            return true;
+    return false;
+}
+
+static void note_failure(struct watch *w, int reason)
+{
+    if (reason == ENOSPC)
+        w->polls = "fs.inotify.max_user_watches is used up";
+    else if (reason == EACCES)
+        w->polls = "a folder may not be read";
+    else if (reason != ENOENT && reason != ENOTDIR) /* gone meanwhile: its parent tells */
+        w->polls = "inotify refuses a folder";
+}
+
+/* A place for each run of names in one directory. */
+static void make_places(struct watch *w)
+{
+    w->places = NULL;
+    w->nplaces = 0;
+    for (size_t i = 0; i < w->names.n; i++) {
+        struct place *last = w->nplaces > 0 ? &w->places[w->nplaces - 1] : NULL;
+        if (last != NULL && strcmp(w->names.v[last->first].dir, w->names.v[i].dir) == 0) {
+            last->n++;
+            continue;
+        }
+        w->places = mem_grow(w->places, w->nplaces + 1, sizeof(w->places[0]));
+        w->places[w->nplaces++] = (struct place){ -1, i, 1 };
+    }
+}
+
+static void watch_dirs(struct watch *w)
+{
+    struct place *before = w->places;
+    size_t n = w->nplaces;
+
+    make_places(w);
+    for (size_t i = 0; i < w->nplaces; i++) {
+        struct place *p = &w->places[i];
+        p->wd = watch_dir(w, p);
+        if (p->wd < 0)
+            note_failure(w, errno);
+        else if (w->names.v[p->first].name == NULL || w->names.v[p->first].content)
+            w->polls = tells(w->names.v[p->first].dir) ? w->polls : "its file system does not tell";
+    }
+    for (size_t i = 0; i < n; i++)
+        if (before[i].wd >= 0 && !is_watched(w, before[i].wd))
+            (void)inotify_rm_watch(w->fd, before[i].wd);
+    free(before);
+}
+
+/* --- events --- */
+
+static void on_events(void *arg, unsigned ready);
+
+/* There may be a descriptor for it now, where there was none at first. */
+static void open_inotify(struct watch *w)
+{
+    if (w->fd >= 0)
+        return;
+    w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    w->events = w->fd >= 0 ? loop_fd_new(w->loop, w->fd, on_events, w) : NULL;
+    if (w->events == NULL || loop_fd_want(w->events, LOOP_READ) != 0) {
+        loop_fd_free(w->events);
+        w->events = NULL;
+        if (w->fd >= 0)
+            close(w->fd);
+        w->fd = -1;
+    }
+}
+
+/* Where the paths lead now, watched; true: some file is not what it was. */
+static bool look(struct watch *w)
+{
+    bool changed = false;
+
+    watch_names_free(&w->names);
+    for (size_t i = 0; i < w->npaths; i++)
+        watch_names_add(&w->names, w->paths[i].path);
+    watch_names_sort(&w->names);
+
+    w->polls = NULL;
+    open_inotify(w);
+    if (w->fd >= 0)
+        watch_dirs(w);
+    else
+        w->polls = "there is no inotify to be had";
+    for (size_t i = 0; i < w->npaths; i++) {
+        uint64_t now = watch_mark(w->paths[i].path);
+        changed = changed || now != w->paths[i].mark;
+        w->paths[i].mark = now;
+    }
+    w->looked_us = loop_now_us(w->loop);
+    if (w->npaths > 0)
+        loop_timer_set(w->timer, w->polls ? POLL_MS : SAFETY_MS);
+    else
+        loop_timer_clear(w->timer);
+    return changed;
+}
+
+static void on_tell(void *arg)
+{
+    struct watch *w = arg;
+
+    w->fn(w->arg);
+}
+
+static void on_timer(void *arg)
+{
+    struct watch *w = arg;
+
+    if (look(w))
+        loop_later(w->loop, &w->tell);
+}
+
+static int by_name(const void *key, const void *element)
+{
+    const char *name = key;
+    const struct watch_name *n = element;
+
+    return n->name == NULL ? 1 : strcmp(name, n->name);
+}
+
+static bool is_about(const struct watch *w, const struct place *p, const struct inotify_event *e)
+{
+    const struct watch_name *names = &w->names.v[p->first];
+
+    if (p->wd != e->wd)
+        return false;
+    return (e->mask & ALWAYS) || names[0].name == NULL
+           || (e->len > 0 && bsearch(e->name, names, p->n, sizeof(names[0]), by_name) != NULL);
+}
+
+static bool matters(const struct watch *w, const struct inotify_event *e)
+{
+    if (e->mask & IN_Q_OVERFLOW)
+        return w->npaths > 0;
+    for (size_t i = 0; i < w->nplaces; i++)
+        if (is_about(w, &w->places[i], e))
+            return true;
+    return false;
+}
+
+static void on_events(void *arg, unsigned ready)
+{
+    struct watch *w = arg;
+    union {
+        struct inotify_event align;
+        char bytes[64 * (sizeof(struct inotify_event) + NAME_MAX + 1)];
+    } buf;
+    bool changed = false;
+    ssize_t n;
+
+    (void)ready;
+    while ((n = read(w->fd, buf.bytes, sizeof(buf.bytes))) > 0)
+        for (char *at = buf.bytes; at < buf.bytes + n && !changed;) {
+            const struct inotify_event *e = (const struct inotify_event *)(const void *)at;
+            changed = matters(w, e);
+            at += sizeof(*e) + e->len;
+        }
+    if (!changed)
+        return;
+    /* The way to a file may be another one now: watch that, but do not look at
+       everything for each event of a storm. */
+    uint64_t since_ms = (loop_now_us(w->loop) - w->looked_us) / 1000u;
+    if (since_ms >= LOOK_MIN_MS)
+        (void)look(w);
+    else
+        loop_timer_set(w->timer, LOOK_MIN_MS - since_ms);
+    loop_later(w->loop, &w->tell);
+}
+
+/* --- the whole --- */
+
+static void free_paths(struct watch *w)
+{
+    for (size_t i = 0; i < w->npaths; i++)
+        free(w->paths[i].path);
+    free(w->paths);
+    w->paths = NULL;
+    w->npaths = 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct watch_path *)a)->path, ((const struct watch_path *)b)->path);
+}
+
+void watch_set(struct watch *w, const struct watch_path *paths, size_t n)
+{
+    free_paths(w);
+    w->paths = mem_zalloc(n * sizeof(w->paths[0]));
+    for (size_t i = 0; i < n; i++) {
+        bool absolute = paths[i].path[0] == '/';
+        w->paths[i].path = mem_printf("%s%s%s", absolute ? "" : w->cwd, absolute ? "" : "/",
+                                      paths[i].path);
+        w->paths[i].mark = paths[i].mark;
+    }
+    w->npaths = n;
+    if (n > 0)
+        qsort(w->paths, n, sizeof(w->paths[0]), by_path);
+    if (look(w))
+        loop_later(w->loop, &w->tell);
+}
+
+const char *watch_polls(const struct watch *w)
+{
+    return w->polls;
+}
+
+struct watch *watch_new(struct loop *l, watch_fn *fn, void *arg, struct err *e)
+{
+    struct watch *w = mem_zalloc(sizeof(*w));
+
+    *w = (struct watch){ .loop = l, .fn = fn, .arg = arg, .fd = -1 };
+    loop_task_init(&w->tell, on_tell, w);
+    w->cwd = getcwd(NULL, 0);
+    w->timer = loop_timer_new(l, on_timer, w);
+    if (w->timer == NULL) {
+        err_setx(e, "memory is out");
+        watch_free(w);
+        return NULL;
+    }
+    if (w->cwd == NULL)
+        w->cwd = mem_strdup("/");
+    return w;
+}
+
+void watch_free(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    free_paths(w);
+    watch_names_free(&w->names);
+    free(w->places);
+    loop_task_cancel(&w->tell);
+    loop_timer_free(w->timer);
+    loop_fd_free(w->events);
+    if (w->fd >= 0)
+        close(w->fd);
+    free(w->cwd);
+    free(w);
+}
