@@ -46,6 +46,7 @@ struct conf_head {
     struct origin set[KEY_COUNT]; /* per key; file NULL: the default is in force */
 };
 
+enum conf_reload { RELOAD_WATCH, RELOAD_SIGNAL };
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
@@ -61,6 +62,7 @@ struct conf_proxy {
     int log_level;              /* enum log_level */
     bool access_log;
     uint64_t drain_timeout_ms;
+    int reload;                 /* enum conf_reload */
 };
 
 struct conf_store {
@@ -72,6 +74,8 @@ struct conf_store {
     char *key_password_file;    /* the same */
     char *alias;                /* of the keystore's entry; NULL: its only key */
     int expired;                /* enum conf_expired */
+    uint64_t wait_files_ms;     /* 0: the start does not wait */
+    uint64_t warn_before_ms;
 };
 
 struct conf_trust {
@@ -79,6 +83,7 @@ struct conf_trust {
     struct conf_strs ca;        /* paths */
     char *password_file;        /* as in a store */
     uint32_t depth;
+    uint64_t warn_before_ms;
 };
 
 struct conf_listener {          /* its name is the address */

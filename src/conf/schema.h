@@ -41,6 +41,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_PROTOCOLS,             /* unsigned */
     TYPE_LOG_FORMAT,            /* int, as are the others that are one word of several */
     TYPE_LOG_LEVEL,
+    TYPE_RELOAD,
     TYPE_EXPIRED,
     TYPE_MODE,
     TYPE_CLIENT_AUTH,

@@ -14,6 +14,7 @@
 WORDS(words_bool, "off", "on");
 WORDS(words_log_format, "text", "json");
 WORDS(words_log_level, "error", "warn", "info", "debug");
+WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_mode, "terminate");
 WORDS(words_client_auth, "none", "request", "require");
@@ -26,6 +27,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_BOOL: return words_bool;
     case TYPE_LOG_FORMAT: return words_log_format;
     case TYPE_LOG_LEVEL: return words_log_level;
+    case TYPE_RELOAD: return words_reload;
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
     case TYPE_CLIENT_AUTH: return words_client_auth;
@@ -215,6 +217,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
         return 0;
     case TYPE_LOG_FORMAT:
     case TYPE_LOG_LEVEL:
+    case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_CLIENT_AUTH:
@@ -253,6 +256,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_PROTOCOLS: return "VERSION,…";
     case TYPE_LOG_FORMAT: return "text|json";
     case TYPE_LOG_LEVEL: return "error|warn|info|debug";
+    case TYPE_RELOAD: return "watch|signal";
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_MODE: return "terminate";
     case TYPE_CLIENT_AUTH: return "none|request|require";

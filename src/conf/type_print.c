@@ -151,6 +151,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_BOOL: fn(type_words(TYPE_BOOL)[*(const bool *)field], arg); break;
     case TYPE_LOG_FORMAT:
     case TYPE_LOG_LEVEL:
+    case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_CLIENT_AUTH:

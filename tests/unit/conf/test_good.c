@@ -35,9 +35,12 @@ Test(good, the_smallest_file_has_the_documented_defaults)
     cr_expect_eq(c->proxy.log_level, LOG_LEVEL_INFO);
     cr_expect(c->proxy.access_log);
     cr_expect_eq(c->proxy.drain_timeout_ms, 30000);
+    cr_expect_eq(c->proxy.reload, RELOAD_WATCH);
     cr_expect_null(c->stores[0]->password_file);
     cr_expect_eq(c->stores[0]->key.n, 0);
     cr_expect_eq(c->stores[0]->expired, EXPIRED_REFUSE);
+    cr_expect_eq(c->stores[0]->wait_files_ms, 0);
+    cr_expect_eq(c->stores[0]->warn_before_ms, 21 * 86400000ull);
     cr_expect_eq(r->mode, MODE_TERMINATE);
     cr_expect_eq(r->alpn.n, 0);
     cr_expect_eq(r->client_auth, CLIENT_AUTH_NONE);
@@ -71,6 +74,7 @@ static const char full[] =
     "log_level = debug\n"
     "access_log = off\n"
     "drain_timeout = 1500ms\n"
+    "reload = signal\n"
     "[store node]\n"
     "cert = rsa.crt\n"
     "       /abs/ecdsa.crt\n"
@@ -80,11 +84,14 @@ static const char full[] =
     "key_password_file = env:KEY_PASS\n"
     "alias = Server 01\n"
     "expired = serve\n"
+    "wait_files = 2m\n"
+    "warn_before = 7d\n"
     "[trust clients]\n"
     "ca = ca.crt\n"
     "ca = memory:ca\n"
     "password_file = trust.pass\n"
     "depth = 2\n"
+    "warn_before = 0\n"
     "[listener [::1]:9143]\n"
     "handshake_timeout = 5s\n"
     "[route cql]\n"
@@ -142,6 +149,7 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(c->proxy.log_level, LOG_LEVEL_DEBUG);
     cr_expect_not(c->proxy.access_log);
     cr_expect_eq(c->proxy.drain_timeout_ms, 1500);
+    cr_expect_eq(c->proxy.reload, RELOAD_SIGNAL);
     cr_assert_eq(s->cert.n, 2);
     cr_expect_str_eq(s->cert.v[0], "/etc/sp/rsa.crt");
     cr_expect_str_eq(s->cert.v[1], "/abs/ecdsa.crt");
@@ -150,10 +158,13 @@ Test(good, every_key_reaches_its_field)
     cr_expect_str_eq(s->key_password_file, "env:KEY_PASS");
     cr_expect_str_eq(s->alias, "Server 01");
     cr_expect_eq(s->expired, EXPIRED_SERVE);
+    cr_expect_eq(s->wait_files_ms, 120000);
+    cr_expect_eq(s->warn_before_ms, 7 * 86400000ull);
     cr_assert_eq(c->trusts[0]->ca.n, 2);
     cr_expect_str_eq(c->trusts[0]->ca.v[1], "memory:ca");
     cr_expect_eq(c->trusts[0]->depth, 2);
     cr_expect(strstr(c->trusts[0]->password_file, "trust.pass") != NULL);
+    cr_expect_eq(c->trusts[0]->warn_before_ms, 0);
     cr_assert_eq(r->alpn.n, 3);
     cr_expect_str_eq(r->alpn.v[1], "http/1.1");
     cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUEST);

@@ -77,6 +77,12 @@ static const struct {
     /* [store] and [trust] */
     { "[store s]\n" ROUTE, { DIAG_ERROR, 1, "cert", "required, and not set", "chain" }, 0 },
     { "[store s]\ncert =\n" ROUTE, { DIAG_ERROR, 2, "cert", "the value is missing", "" }, 0 },
+    { GOOD "[proxy]\nreload = poll\n",
+      { DIAG_ERROR, 8, "reload", "not one of watch, signal", "" }, 0 },
+    { STORE "wait_files = 2h\n" ROUTE,
+      { DIAG_ERROR, 3, "wait_files", "out of range, which is 0 to 1h", "" }, 0 },
+    { STORE "warn_before = 21\n" ROUTE,
+      { DIAG_ERROR, 3, "warn_before", "the unit is missing", "\"21s\"" }, 0 },
     { STORE "expired = ignore\n" ROUTE,
       { DIAG_ERROR, 3, "expired", "not one of refuse, serve", "" }, 0 },
     { STORE "password_file = fd:x\n" ROUTE,
