@@ -75,6 +75,17 @@ void edition_unbind(struct edition *ed)
     ed->sockets = NULL;
 }
 
+void edition_inventory(const struct edition *ed, struct inventory *out)
+{
+    struct err e = ERR_INIT;
+    struct bundle *b = bundle_map(ed->bundle_fd, &e);
+
+    *out = (struct inventory){ 0 };
+    if (b != NULL)
+        (void)inventory_read(b, out);
+    bundle_free(b);
+}
+
 static const char *route_on(const struct conf *c, const struct addr *a)
 {
     for (size_t i = 0; i < c->nroutes; i++)

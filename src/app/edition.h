@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "app/inventory.h"
 #include "app/listeners.h"
 #include "base/diag.h"
 #include "conf/conf.h"
@@ -32,6 +33,9 @@ int edition_bind(struct edition *ed, const struct edition *running, size_t nwork
 
 /* Close the master's share of its sockets. */
 void edition_unbind(struct edition *ed);
+
+/* What it holds, out of the bundle; empty when that is damaged. inventory_free() it. */
+void edition_inventory(const struct edition *ed, struct inventory *out);
 
 /* "listening on 127.0.0.1:8443 route=cql", for those that are new with it. */
 void edition_log_listeners(const struct edition *ed);

@@ -22,7 +22,7 @@ struct read_once {
 
 struct inputs {
     const struct load_plan *plan;
-    struct loader_pipes *pipes; /* NULL: there is no next time */
+    struct load_report *report; /* NULL: there is no next time */
     struct diags *d;
     struct read_once **v;
     size_t n;
@@ -47,6 +47,11 @@ static struct read_once *recall(const struct inputs *l, const char *name, bool p
     return NULL;
 }
 
+static bool has_prefix(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
 static const struct mem_file *in_memory(const struct load_plan *p, const char *path)
 {
     for (size_t i = 0; i < p->nfiles; i++)
@@ -55,10 +60,20 @@ static const struct mem_file *in_memory(const struct load_plan *p, const char *p
     return NULL;
 }
 
+void inputs_note(struct inputs *l, const char *path)
+{
+    struct load_report *r = l->report;
+
+    if (r == NULL)
+        return;
+    r->read = mem_grow(r->read, r->nread + 1, sizeof(r->read[0]));
+    r->read[r->nread++] = (struct watch_path){ mem_strdup(path), watch_mark(path) };
+}
+
 bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out)
 {
     *out = (struct tls_input){ .path = path, .where = where };
-    if (strncmp(path, MEMORY_PREFIX, strlen(MEMORY_PREFIX)) == 0) {
+    if (has_prefix(path, MEMORY_PREFIX)) {
         const struct mem_file *m = in_memory(l->plan, path);
         if (m == NULL) {
             diag_add(l->d, DIAG_ERROR, where, NULL, "there is no such file in memory");
@@ -72,6 +87,7 @@ bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struc
     struct read_once *r = recall(l, path, false);
     if (r == NULL) {
         r = remember(l, path, false);
+        inputs_note(l, path);
         r->ok = file_read(path, where, &r->file, l->d) == 0;
     }
     out->data = r->file.data;
@@ -83,7 +99,7 @@ bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struc
 static void keep_pipe(struct inputs *l, const char *spec, const struct file *f)
 {
     struct span digits = { spec + strlen("fd:"), strlen(spec) - strlen("fd:") };
-    struct loader_pipes *p = l->pipes;
+    struct loader_pipes *p = l->report ? &l->report->pipes : NULL;
     uint64_t number;
 
     if (p == NULL || p->n == LOADER_PIPES_MAX || !str_u64(digits, INT_MAX, &number)
@@ -109,8 +125,10 @@ bool inputs_password(struct inputs *l, const struct conf_head *head, enum conf_k
     struct read_once *r = recall(l, spec, true);
     if (r == NULL) {
         r = remember(l, spec, true);
+        if (!has_prefix(spec, "fd:") && !has_prefix(spec, "env:"))
+            inputs_note(l, spec);
         r->ok = file_password(spec, conf_at(head, key, spec), &r->file, l->d) == 0;
-        if (r->ok && strncmp(spec, "fd:", strlen("fd:")) == 0)
+        if (r->ok && has_prefix(spec, "fd:"))
             keep_pipe(l, spec, &r->file);
     }
     *out = (const char *)r->file.data;
@@ -128,13 +146,22 @@ bool inputs_files(struct inputs *l, const struct conf_head *head, enum conf_key 
     return ok;
 }
 
-struct inputs *inputs_new(const struct load_plan *plan, struct loader_pipes *pipes,
+struct inputs *inputs_new(const struct load_plan *plan, struct load_report *report,
                           struct diags *d)
 {
     struct inputs *l = mem_zalloc(sizeof(*l));
 
-    *l = (struct inputs){ .plan = plan, .pipes = pipes, .d = d };
+    *l = (struct inputs){ .plan = plan, .report = report, .d = d };
     return l;
+}
+
+void load_report_free(struct load_report *r)
+{
+    for (size_t i = 0; i < r->nread; i++)
+        free(r->read[i].path);
+    free(r->read);
+    r->read = NULL;
+    r->nread = 0;
 }
 
 void inputs_free(struct inputs *l)

@@ -18,10 +18,14 @@
 
 struct inputs;
 
-/* `pipes` may be NULL: there is no next time. All three must outlive it. */
-struct inputs *inputs_new(const struct load_plan *plan, struct loader_pipes *pipes,
+/* `report` may be NULL: there is no next time. All three must outlive it. */
+struct inputs *inputs_new(const struct load_plan *plan, struct load_report *report,
                           struct diags *d);
 void inputs_free(struct inputs *l);
+
+/* A file or a directory is about to be looked at: it belongs to what is followed. Files and
+   passwords that are read through here are noted already. */
+void inputs_note(struct inputs *l, const char *path);
 
 /* A file; false when there is none (the finding was added). The bytes are ours. */
 bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out);

@@ -66,3 +66,57 @@ void inventory_free(struct inventory *inv)
     free(inv->v);
     *inv = (struct inventory){ 0 };
 }
+
+/* path NULL comes before all others. */
+static int compare(const struct inventory_item *a, const char *sha256, const char *owner,
+                   const char *path)
+{
+    int c = strcmp(a->fact.sha256, sha256);
+
+    if (c == 0)
+        c = strcmp(a->owner, owner);
+    return c != 0 ? c : path == NULL ? 1 : strcmp(a->fact.path, path);
+}
+
+static int by_print(const void *x, const void *y)
+{
+    const struct inventory_item *b = y;
+
+    return compare(x, b->fact.sha256, b->owner, b->fact.path);
+}
+
+void inventory_sort(struct inventory *inv)
+{
+    if (inv->n > 0)
+        qsort(inv->v, inv->n, sizeof(inv->v[0]), by_print);
+}
+
+const struct inventory_item *inventory_find(const struct inventory *inv, const char *owner,
+                                            const char *sha256, const char *path)
+{
+    size_t low = 0, high = inv->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(&inv->v[middle], sha256, owner, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    const struct inventory_item *item = low < inv->n ? &inv->v[low] : NULL;
+    bool same = item != NULL && strcmp(item->fact.sha256, sha256) == 0
+                && strcmp(item->owner, owner) == 0
+                && (path == NULL || strcmp(item->fact.path, path) == 0);
+    return same ? item : NULL;
+}
+
+void inventory_keep(const struct inventory *before, const char *owner, const struct fact *f,
+                    struct pack *k)
+{
+    const struct inventory_item *old = inventory_find(before, owner, f->sha256, f->path);
+    struct fact now = *f;
+
+    if (old != NULL)
+        now.file_time = old->fact.file_time;
+    inventory_pack(owner, &now, k);
+}

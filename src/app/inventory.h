@@ -30,8 +30,18 @@ struct inventory {
 
 void inventory_pack(const char *owner, const struct fact *f, struct pack *k);
 
+/* The same, but a file that was written anew with what it had (`before`, sorted), or
+   delivered anew, is as old as that. */
+void inventory_keep(const struct inventory *before, const char *owner, const struct fact *f,
+                    struct pack *k);
+
 /* Of a bundle; empty when it holds none. False when it is damaged. */
 bool inventory_read(const struct bundle *b, struct inventory *out);
 void inventory_free(struct inventory *inv);
+
+/* By fingerprint, owner and path; then one of them can be found (path NULL: in any file). */
+void inventory_sort(struct inventory *inv);
+const struct inventory_item *inventory_find(const struct inventory *inv, const char *owner,
+                                            const char *sha256, const char *path);
 
 #endif

@@ -20,6 +20,9 @@ struct loading {
     struct diags *d;
     struct bundle *bundle;
     struct pack facts;
+    struct bundle *running;     /* what is in force at a reload; NULL at the start */
+    struct inventory before;    /* in it, sorted for inventory_find() */
+    struct load_report *report;
 };
 
 static void add_trust(struct loading *l, const struct conf_trust *t)
@@ -37,12 +40,36 @@ static void add_trust(struct loading *l, const struct conf_trust *t)
             if (load_trust(&files[i], &pw, &s, l->d) == 0)
                 for (size_t k = 0; k < s.n; k++) {
                     bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
-                    inventory_pack(t->head.title, &s.facts[k], &l->facts);
+                    inventory_keep(&l->before, t->head.title, &s.facts[k], &l->facts);
                 }
             ders_free(&s);
         }
     }
     free(files);
+}
+
+static void open_running(struct loading *l)
+{
+    struct err e = ERR_INIT;
+
+    if (!l->plan->again)
+        return;
+    l->running = bundle_map(l->plan->running, &e);
+    if (l->running == NULL || !inventory_read(l->running, &l->before))
+        diag_add(l->d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "what is in force: %s",
+                 l->running ? "its inventory is damaged" : e.text);
+    inventory_sort(&l->before);
+}
+
+/* With the flags and variables in them. */
+static void running_settings(const struct loading *l, struct settings *s)
+{
+    size_t len = 0;
+    const uint8_t *p = l->running ? bundle_get(l->running, &len, "settings") : NULL;
+
+    if (p == NULL || settings_unpack(p, len, s) != 0)
+        diag_add(l->d, DIAG_ERROR, (struct diag_at){ 0 }, NULL,
+                 "the settings in force cannot be read");
 }
 
 static void gather_settings(const struct load_plan *plan, struct settings *s, struct diags *d)
@@ -55,23 +82,6 @@ static void gather_settings(const struct load_plan *plan, struct settings *s, st
     }
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool is_known(const struct diags *d, const struct diag *g)
-{
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diag *o = &d->v[i];
-        if (o->level == g->level && o->line == g->line && same_text(o->file, g->file)
-            && same_text(o->section, g->section) && same_text(o->key, g->key)
-            && same_text(o->value, g->value) && same_text(o->message, g->message))
-            return true;
-    }
-    return false;
-}
-
 /* The proof reads the settings again, so it finds again what the reading found. */
 static void prove(struct bundle *b, struct diags *d)
 {
@@ -81,25 +91,40 @@ static void prove(struct bundle *b, struct diags *d)
     for (size_t i = 0; i < more.n; i++) {
         const struct diag *g = &more.v[i];
         struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
-        if (!is_known(d, g))
+        if (!diags_have(d, g))
             diag_add(d, g->level, where, g->hint, "%s", g->message);
     }
     diags_free(&more);
 }
 
+/* Something of these files is wrong: the start may wait for them as long as the least
+   patient of those allows. */
+static void allow_wait(uint64_t *wait_ms, uint64_t patience_ms)
+{
+    if (patience_ms < *wait_ms)
+        *wait_ms = patience_ms;
+}
+
 static void add_files(struct loading *l, const struct conf *c)
 {
-    struct err e = ERR_INIT;
-    /* One that cannot be mapped only costs the time to read all of it anew. */
-    struct bundle *running = l->plan->again ? bundle_map(l->plan->running, &e) : NULL;
-    struct stores *stores = stores_new(l->inputs, running, l->bundle, l->d);
+    struct stores *stores = stores_new(l->inputs, l->running, &l->before, l->bundle, l->d);
+    size_t before = l->d->errors, errors = before;
+    uint64_t most_ms = 0, wait_ms = UINT64_MAX;
 
-    for (size_t i = 0; i < c->nstores; i++)
+    for (size_t i = 0; i < c->nstores; i++, errors = l->d->errors) {
         stores_add(stores, c->stores[i]);
+        if (c->stores[i]->wait_files_ms > most_ms)
+            most_ms = c->stores[i]->wait_files_ms;
+        if (l->d->errors > errors)
+            allow_wait(&wait_ms, c->stores[i]->wait_files_ms);
+    }
     stores_free(stores);
-    bundle_free(running);
     for (size_t i = 0; i < c->ntrusts; i++)
         add_trust(l, c->trusts[i]);
+    if (l->d->errors > errors)
+        allow_wait(&wait_ms, most_ms);
+    if (l->report != NULL && before == 0 && l->d->errors > 0)
+        l->report->wait_ms = wait_ms;
 }
 
 /* What the process needs of this host beside the files: a user, and a log. */
@@ -124,36 +149,48 @@ static void judge_process(const struct load_plan *plan, const struct conf_proxy 
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_LOG, p->log), NULL, "%s", e.text);
 }
 
-struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
+/* Everything that goes into the bundle, and the proof of it. */
+static void fill(struct loading *l, const struct settings *s, const struct conf *c)
+{
+    uint8_t *packed;
+    size_t len;
+
+    l->bundle = bundle_new();
+    settings_pack(s, &packed, &len);
+    bundle_put(l->bundle, packed, len, "settings");
+    free(packed);
+    if (!l->plan->material)
+        judge_process(l->plan, &c->proxy, l->d);
+    l->inputs = inputs_new(l->plan, l->report, l->d);
+    add_files(l, c);
+    inputs_free(l->inputs);
+    bundle_put(l->bundle, l->facts.p, l->facts.len, INVENTORY_ENTRY);
+    pack_free(&l->facts);
+    if (l->d->errors == 0)
+        prove(l->bundle, l->d);
+}
+
+struct bundle *loader_build_again(const struct load_plan *plan, struct load_report *report,
                                   struct diags *d)
 {
-    struct loading l = { .plan = plan, .d = d };
+    struct loading l = { .plan = plan, .report = report, .d = d };
     struct settings s = { 0 };
     struct conf *c = NULL;
 
-    gather_settings(plan, &s, d);
+    open_running(&l);
+    if (plan->material)
+        running_settings(&l, &s);
+    else
+        gather_settings(plan, &s, d);
     /* Of a file that gave nothing at all there is nothing more to say. */
     if (s.n > 0 || d->errors == 0)
         c = conf_build(&s, d);
-    if (c != NULL && d->errors == 0) {
-        uint8_t *packed;
-        size_t len;
-
-        l.bundle = bundle_new();
-        settings_pack(&s, &packed, &len);
-        bundle_put(l.bundle, packed, len, "settings");
-        free(packed);
-        judge_process(plan, &c->proxy, d);
-        l.inputs = inputs_new(plan, pipes, d);
-        add_files(&l, c);
-        inputs_free(l.inputs);
-        bundle_put(l.bundle, l.facts.p, l.facts.len, INVENTORY_ENTRY);
-        pack_free(&l.facts);
-        if (d->errors == 0)
-            prove(l.bundle, d);
-    }
+    if (c != NULL && d->errors == 0)
+        fill(&l, &s, c);
     conf_free(c);
     settings_free(&s);
+    inventory_free(&l.before);
+    bundle_free(l.running);
     if (d->errors > 0) {
         bundle_free(l.bundle);
         return NULL;

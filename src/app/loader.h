@@ -23,7 +23,8 @@
 /* NULL when d has an error. Findings of both the reading and the proof are in d. */
 struct bundle *loader_build(const struct load_plan *plan, struct diags *d);
 
-struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pipes *pipes,
+/* The same with what the next load and the watch want to know (may be NULL). */
+struct bundle *loader_build_again(const struct load_plan *plan, struct load_report *report,
                                   struct diags *d);
 
 /* --- in a process of its own --- */
@@ -31,8 +32,8 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct loader_pi
 struct loader_job;
 
 /* The outcome, once: the sealed bundle (the callee's to close), or -1 and an error
-   among the findings. */
-typedef void loader_done_fn(void *arg, int bundle_fd, struct diags *d);
+   among the findings. What is taken from the findings and the report is zeroed. */
+typedef void loader_done_fn(void *arg, int bundle_fd, struct diags *d, struct load_report *report);
 
 /* NULL and e when no process could be started. `plan` must outlive the job. */
 struct loader_job *loader_start(struct loop *l, const struct load_plan *plan, loader_done_fn *done,

@@ -1,6 +1,6 @@
 /*
  * The loader as a process: a fork that builds the bundle and sends two memory
- * files back, the findings and the sealed bundle.
+ * files back: the findings with what else it tells, and the sealed bundle.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -18,9 +18,10 @@
 #include "app/loader.h"
 #include "app/privs.h"
 #include "base/mem.h"
+#include "base/pack.h"
 
 #define LOADER_TIMEOUT_MS 60000u
-#define FINDINGS_MAX (16u * 1024 * 1024)
+#define REPORT_MAX (64u * 1024 * 1024)
 
 /* Over when the process is gone and its channel read to the end: whoever acts on
    the outcome need not reckon with a child that is still about. */
@@ -31,6 +32,7 @@ struct loader_job {
     bool answered;
     int bundle_fd;
     struct diags findings;
+    struct load_report report;
     struct channel *ch;
     struct loop_timer *timer;
     loader_done_fn *done;
@@ -39,20 +41,36 @@ struct loader_job {
 
 /* --- the child's side --- */
 
-static int findings_file(const struct diags *d)
+/* The findings, and what else there is to tell. */
+static void pack_report(const struct diags *d, const struct load_report *r, struct pack *k)
 {
     char *bytes;
-    size_t len, done = 0;
-    int fd = memfd_create("findings", MFD_CLOEXEC);
+    size_t len;
 
     diags_pack(d, &bytes, &len);
-    while (fd >= 0 && done < len) {
-        ssize_t n = write(fd, bytes + done, len - done);
+    pack_blob(k, bytes, len);
+    free(bytes);
+    pack_u64(k, r->wait_ms);
+    for (size_t i = 0; i < r->nread; i++) {
+        pack_str(k, r->read[i].path);
+        pack_u64(k, r->read[i].mark);
+    }
+}
+
+static int report_file(const struct diags *d, const struct load_report *r)
+{
+    struct pack k = { 0 };
+    size_t done = 0;
+    int fd = memfd_create("report", MFD_CLOEXEC);
+
+    pack_report(d, r, &k);
+    while (fd >= 0 && done < k.len) {
+        ssize_t n = write(fd, k.p + done, k.len - done);
         if (n <= 0)
             break;
         done += (size_t)n;
     }
-    free(bytes);
+    pack_free(&k);
     return fd;
 }
 
@@ -70,7 +88,7 @@ static void nobody_there(void *arg)
 struct outcome {
     struct diags d;
     int bundle_fd;              /* -1: none */
-    struct loader_pipes pipes;
+    struct load_report report;
 };
 
 static void put_fd(struct channel_msg *m, int fd)
@@ -79,19 +97,20 @@ static void put_fd(struct channel_msg *m, int fd)
         m->fds[m->nfds++] = fd;
 }
 
-/* LOADED: findings, the bundle (number says whether), pipes' copies (text has their numbers). */
+/* LOADED: the report, the bundle (number says whether), pipes' copies (text has their numbers). */
 static int send_outcome(int fd, const struct outcome *o)
 {
-    int fds[2 + LOADER_PIPES_MAX], findings = findings_file(&o->d);
+    int fds[2 + LOADER_PIPES_MAX], report = report_file(&o->d, &o->report);
+    const struct loader_pipes *pipes = &o->report.pipes;
     struct channel_msg m = { .kind = CHANNEL_LOADED, .number = o->bundle_fd >= 0, .fds = fds };
     struct err e;
     size_t used = 0;
 
-    put_fd(&m, findings);
+    put_fd(&m, report);
     put_fd(&m, o->bundle_fd);
-    for (size_t i = 0; i < o->pipes.n; i++) {
-        put_fd(&m, o->pipes.copy[i]);
-        used += (size_t)snprintf(m.text + used, sizeof(m.text) - used, "%d ", o->pipes.number[i]);
+    for (size_t i = 0; i < pipes->n; i++) {
+        put_fd(&m, pipes->copy[i]);
+        used += (size_t)snprintf(m.text + used, sizeof(m.text) - used, "%d ", pipes->number[i]);
     }
 
     struct loop *l = loop_new(&e);
@@ -99,7 +118,7 @@ static int send_outcome(int fd, const struct outcome *o)
         return -1;
     struct channel *ch = channel_new(l, fd, unexpected_message, nobody_there, NULL);
     /* The first message of a fresh channel always has room. */
-    int rc = ch != NULL && findings >= 0 ? channel_send(ch, &m) : -1;
+    int rc = ch != NULL && report >= 0 ? channel_send(ch, &m) : -1;
     channel_free(ch);
     loop_free(l);
     return rc;
@@ -116,7 +135,7 @@ static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t 
     prctl(PR_SET_NAME, "sallyport-load");
     privs_harden();
 
-    struct bundle *b = loader_build_again(plan, &o.pipes, &o.d);
+    struct bundle *b = loader_build_again(plan, &o.report, &o.d);
     if (b != NULL) {
         o.bundle_fd = bundle_seal(b, &e);
         if (o.bundle_fd < 0)
@@ -126,6 +145,7 @@ static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t 
 
     int rc = send_outcome(fd, &o);
     diags_free(&o.d);
+    load_report_free(&o.report);
     exit(rc == 0 ? 0 : 1);
 }
 
@@ -136,6 +156,7 @@ static void job_free(struct loader_job *j)
     if (j->bundle_fd >= 0)
         close(j->bundle_fd);
     diags_free(&j->findings);
+    load_report_free(&j->report);
     channel_free(j->ch);
     loop_timer_free(j->timer);
     free(j);
@@ -150,15 +171,18 @@ static void finish(struct loader_job *j)
 {
     int fd = j->findings.errors == 0 ? j->bundle_fd : -1;
     struct diags d = j->findings;
+    struct load_report report = j->report;
     loader_done_fn *done = j->done;
     void *arg = j->arg;
 
     if (fd >= 0)
         j->bundle_fd = -1;
     j->findings = (struct diags){ 0 };
+    j->report = (struct load_report){ 0 };
     job_free(j);
-    done(arg, fd, &d);
+    done(arg, fd, &d, &report);
     diags_free(&d);
+    load_report_free(&report);
 }
 
 static void finish_if_over(struct loader_job *j)
@@ -173,16 +197,36 @@ static void finish_if_over(struct loader_job *j)
     finish(j);
 }
 
-static bool read_findings(int fd, struct diags *out)
+static bool unpack_report(struct unpack *u, struct diags *d, struct load_report *r)
+{
+    size_t len;
+    const uint8_t *bytes = unpack_blob(u, &len);
+
+    r->wait_ms = unpack_u64(u);
+    if (u->bad || !diags_unpack((const char *)bytes, len, d))
+        return false;
+    while (u->left > 0) {
+        struct watch_path p = { .path = unpack_str(u) };
+        p.mark = unpack_u64(u);
+        if (p.path == NULL)
+            return false;
+        r->read = mem_grow(r->read, r->nread + 1, sizeof(r->read[0]));
+        r->read[r->nread++] = p;
+    }
+    return !u->bad;
+}
+
+static bool read_report(int fd, struct diags *d, struct load_report *r)
 {
     struct stat st;
 
-    if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > (off_t)FINDINGS_MAX)
+    if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > (off_t)REPORT_MAX)
         return false;
 
     size_t len = (size_t)st.st_size;
-    char *bytes = mem_zalloc(len);
-    bool ok = pread(fd, bytes, len, 0) == (ssize_t)len && diags_unpack(bytes, len, out);
+    uint8_t *bytes = mem_zalloc(len);
+    struct unpack u = { bytes, len, false };
+    bool ok = pread(fd, bytes, len, 0) == (ssize_t)len && unpack_report(&u, d, r);
     free(bytes);
     return ok;
 }
@@ -202,7 +246,8 @@ static bool take_answer(struct loader_job *j, struct channel_msg *m)
     size_t pipes = m->number ? 2 : 1;
     char *at = m->text;
 
-    if (m->kind != CHANNEL_LOADED || m->nfds < pipes || !read_findings(m->fds[0], &j->findings))
+    if (m->kind != CHANNEL_LOADED || m->nfds < pipes
+        || !read_report(m->fds[0], &j->findings, &j->report))
         return false;
     for (size_t i = pipes; i < m->nfds; i++)
         replace_pipe((int)strtol(at, &at, 10), m->fds[i]);

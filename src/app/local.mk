@@ -7,8 +7,10 @@ libapp_a_SOURCES = \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
 	src/app/folder.c src/app/folder.h \
+	src/app/follow.c src/app/follow.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \
+	src/app/inventory_diff.c src/app/inventory_diff.h \
 	src/app/listeners.c src/app/listeners.h \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \

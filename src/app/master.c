@@ -227,7 +227,7 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
         return;
     }
     const struct edition *ed = reload_current(m->reload);
-    diags_log(d);
+    diags_log_only(d, false);
     if (!ok) {
         log_error("reload failed: generation %llu stays in force",
                   (unsigned long long)ed->generation);
@@ -240,6 +240,17 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
     logline_begin(&l, LOG_LEVEL_INFO, "reload done");
     logline_u64(&l, "generation", ed->generation);
     logline_end(&l);
+    diags_log_only(d, true);
+}
+
+static void on_waiting(void *arg, uint64_t ms, const struct diags *d)
+{
+    char text[DURATION_TEXT_MAX];
+
+    (void)arg;
+    duration_text(ms, text);
+    fprintf(stderr, "sallyport: waiting up to %s for files that are not all there:\n", text);
+    diags_print(d, stderr);
 }
 
 /* --- signals --- */
@@ -296,7 +307,8 @@ static void on_signal(void *arg, int signo)
 
 static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 {
-    struct reload_events ev = { .first = on_first, .outcome = on_outcome, .arg = m };
+    struct reload_events ev = { .first = on_first, .waiting = on_waiting,
+                                .outcome = on_outcome, .arg = m };
 
     m->loop = loop_new(e);
     if (m->loop == NULL)

@@ -1,13 +1,15 @@
 /*
- * plan: what a load begins with; the same for every load of a run.
+ * plan: what a load begins with, and what it tells beside its result.
  */
 #ifndef SALLYPORT_APP_PLAN_H
 #define SALLYPORT_APP_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "conf/settings.h"
+#include "net/watch.h"
 
 /* A file that exists in memory only; the configuration names it by "memory:…". */
 struct mem_file {
@@ -16,7 +18,8 @@ struct mem_file {
     size_t len;
 };
 
-/* Where a configuration comes from; the same for every reload of a run. */
+/* Where a configuration comes from; the same for every load of a run but for
+   what stands last. */
 struct load_plan {
     const char *config_path;            /* NULL: no file */
     const struct settings *overrides;   /* command line and environment; may be NULL */
@@ -24,6 +27,7 @@ struct load_plan {
     size_t nfiles;
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */
+    bool material;                      /* a reload that keeps the settings of that one */
 };
 
 /*
@@ -36,5 +40,16 @@ struct loader_pipes {
     int copy[LOADER_PIPES_MAX];         /* the memory file's descriptor; the caller's */
     size_t n;
 };
+
+/* What a load tells beside the bundle, good or bad. */
+struct load_report {
+    struct loader_pipes pipes;
+    struct watch_path *read;            /* what it looked at, as it was just before */
+    size_t nread;
+    uint64_t wait_ms;                   /* all that is wrong are files, and the start may wait
+                                           for them so long after its beginning */
+};
+
+void load_report_free(struct load_report *r);   /* without the pipes */
 
 #endif

@@ -1,8 +1,13 @@
 #include "app/reload.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "app/follow.h"
+#include "app/inventory_diff.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* A request after this much silence is served at once; those that follow it more
@@ -10,6 +15,15 @@
    storm of a second's length costs two reloads. */
 #define QUIET_MS 100u
 #define BURST_MAX_MS 2000u
+
+/* What changed files make no sense for so long after the last change is wrong; and so it is
+   after this time when the changes do not end. */
+#define SENSE_US 1000000u
+#define SENSE_MAX_US 10000000u
+
+#define START_AGAIN_MS 250u     /* while the start waits for files */
+
+enum kind { FULL, MATERIAL };
 
 /* Who asked and wants to hear of it. */
 struct asker {
@@ -25,15 +39,29 @@ struct reload {
     struct pool *pool;          /* the master's */
     struct edition *current, *offered;
     struct conf *started;       /* what the process was started with, once it is replaced */
-    struct diags findings;      /* of the load under way */
+    struct follow *follow;
+    enum kind kind;             /* of the load under way, */
+    struct diags findings;      /* what it found, */
+    struct load_report report;  /* and what it read */
+    struct diags said;          /* about the edition in force */
+    char *told;                 /* the errors of the last failure that was told; NULL: none since
+                                   all was well */
     struct loader_job *job;
-    struct loop_timer *timer;
+    struct loop_timer *timer;   /* until a burst of requests is over */
+    struct loop_timer *again;   /* until a failed load is tried once more */
     struct asker *askers;
     size_t naskers;
     uint64_t last_ask_us, burst_us; /* 0: none */
-    bool pending;               /* asked for, not yet begun */
+    uint64_t start_us, held_us; /* when the run began; since when a failure is held back (0) */
+    bool pending;               /* a full one is asked for, not yet begun */
+    bool changed;               /* as is a material one */
+    bool absorbed;              /* the full one under way was begun in a material one's stead */
+    bool waited;                /* it was said that files are waited for */
     bool stopped;
+    struct reload_status status;
 };
+
+static void begin(struct reload *r, enum kind kind);
 
 static bool is_busy(const struct reload *r)
 {
@@ -77,23 +105,168 @@ static void answer(struct reload *r, bool ok, const struct diags *d)
     free(all);
 }
 
+/* Whatever waits for its turn. */
+static void go_on(struct reload *r)
+{
+    if (r->stopped || is_busy(r))
+        return;
+    if (r->pending)
+        loop_timer_set(r->timer, QUIET_MS);
+    else if (r->changed)
+        begin(r, MATERIAL);
+}
+
+static void forget_report(struct reload *r)
+{
+    load_report_free(&r->report);
+    r->report = (struct load_report){ 0 };
+}
+
+/* The errors, a line each; the caller's. */
+static char *errors_text(const struct diags *d)
+{
+    char *all = mem_strdup("");
+
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->v[i].level != DIAG_ERROR)
+            continue;
+        char *one = diag_text(&d->v[i]);
+        char *both = mem_printf("%s%s%s", all, all[0] != '\0' ? "\n" : "", one);
+        free(all);
+        free(one);
+        all = both;
+    }
+    return all;
+}
+
+static void count(struct reload *r, bool ok)
+{
+    if (r->current == NULL || (ok && r->current->generation == 1))
+        return;                 /* the start */
+    r->status.done += ok;
+    r->status.failed += !ok;
+    r->status.ok = ok;
+    r->status.at_us = clock_wall_us();
+}
+
+/* Without the warnings that were said of the edition in force already. */
+static void unsaid(const struct reload *r, const struct diags *d, struct diags *out)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const struct diag *g = &d->v[i];
+        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
+        if (g->level != DIAG_WARNING || !diags_have(&r->said, g))
+            diag_add(out, g->level, where, g->hint, "%s", g->message);
+    }
+}
+
 static void conclude(struct reload *r, bool ok)
 {
-    struct diags d = r->findings;
+    struct diags d = r->findings, shown = { 0 };
 
     r->findings = (struct diags){ 0 };
-    r->ev.outcome(r->ev.arg, ok, &d);
+    r->held_us = 0;
+    free(r->told);
+    r->told = ok ? NULL : errors_text(&d);
+    count(r, ok);
+    if (r->kind == MATERIAL)
+        unsaid(r, &d, &shown);
+    r->ev.outcome(r->ev.arg, ok, r->kind == MATERIAL ? &shown : &d);
     answer(r, ok, &d);
-    diags_free(&d);
-    if (r->pending && !r->stopped)
-        loop_timer_set(r->timer, QUIET_MS);
+    diags_free(&shown);
+    if (ok) {
+        diags_free(&r->said);
+        r->said = d;
+    } else {
+        diags_free(&d);
+    }
+    go_on(r);
+}
+
+/* --- failures --- */
+
+/* Half of a change, perhaps. False when it is time to say that it is none. */
+static bool hold_back(struct reload *r)
+{
+    uint64_t now = clock_mono_us(), sense = follow_last_us(r->follow) + SENSE_US;
+
+    if (r->held_us == 0)
+        r->held_us = now;
+    if (now - r->held_us >= SENSE_MAX_US || (now >= sense && !r->changed))
+        return false;
+    if (now < sense)
+        loop_timer_set(r->again, (sense - now + 999u) / 1000u);
+    return true;
+}
+
+static bool is_told(const struct reload *r)
+{
+    char *text = errors_text(&r->findings);
+    bool same = r->told != NULL && strcmp(r->told, text) == 0;
+
+    free(text);
+    return same;
+}
+
+static void drop(struct reload *r)
+{
+    diags_free(&r->findings);
+    go_on(r);
+}
+
+/* The first load, and what it lacks may yet come. */
+static bool wait_for_files(struct reload *r)
+{
+    uint64_t gone_ms = (clock_mono_us() - r->start_us) / 1000u;
+
+    if (r->current != NULL || r->report.wait_ms <= gone_ms)
+        return false;
+    if (!r->waited)
+        r->ev.waiting(r->ev.arg, r->report.wait_ms, &r->findings);
+    r->waited = true;
+    loop_timer_set(r->again, START_AGAIN_MS);
+    return true;
 }
 
 static void give_up(struct reload *r)
 {
+    bool waits = wait_for_files(r);
+
     edition_free(r->offered);
     r->offered = NULL;
-    conclude(r, false);
+    follow_loaded(r->follow, &r->report, false);
+    forget_report(r);
+    r->changed = r->changed || r->absorbed;
+    r->absorbed = false;
+    if (waits || (r->kind == MATERIAL && hold_back(r))) {
+        drop(r);
+    } else if (r->kind == MATERIAL && is_told(r)) {
+        r->held_us = 0;
+        drop(r);
+    } else {
+        conclude(r, false);
+    }
+}
+
+/* --- success --- */
+
+/* Nothing but what is in force was found. */
+static void stay(struct reload *r, int bundle_fd)
+{
+    close(bundle_fd);
+    follow_loaded(r->follow, &r->report, true);
+    forget_report(r);
+    r->held_us = 0;
+    if (r->told != NULL) {
+        log_info("the files are again those of generation %llu, which stays in force",
+                 (unsigned long long)generation(r));
+        free(r->told);
+        r->told = NULL;
+        r->status.ok = true;
+    } else {
+        log_debug("files were written, and nothing is new in them");
+    }
+    drop(r);
 }
 
 /* Everything of the new edition that can fail, in the order in which it can be
@@ -110,22 +283,39 @@ static bool prepare(struct reload *r, int bundle_fd)
         r->pool = r->ev.first(r->ev.arg, r->offered->conf, d);
     if (r->pool == NULL || edition_bind(r->offered, r->current, pool_size(r->pool), d) != 0)
         return false;
-    if (r->current != NULL)
+    if (r->current != NULL && r->kind == FULL)
         conf_warn_restart(r->started ? r->started : r->current->conf, r->offered->conf, d);
     return true;
 }
 
-static void on_loaded(void *arg, int bundle_fd, struct diags *d)
+static void on_loaded(void *arg, int bundle_fd, struct diags *d, struct load_report *report)
 {
     struct reload *r = arg;
 
     r->job = NULL;
     r->findings = *d;
     *d = (struct diags){ 0 };
-    if (bundle_fd < 0 || !prepare(r, bundle_fd))
+    r->report = *report;
+    report->read = NULL;
+    report->nread = 0;
+    if (bundle_fd >= 0 && r->kind == MATERIAL && bundle_same(bundle_fd, r->current->bundle_fd))
+        stay(r, bundle_fd);
+    else if (bundle_fd < 0 || !prepare(r, bundle_fd))
         give_up(r);
     else
         pool_offer(r->pool, r->offered);
+}
+
+/* What the new edition brings, entry by entry; told even when nothing of it fails. */
+static void tell_difference(struct reload *r)
+{
+    struct inventory before, after;
+
+    edition_inventory(r->current, &before);
+    edition_inventory(r->offered, &after);
+    inventory_diff(&before, &after, &r->findings);
+    inventory_free(&before);
+    inventory_free(&after);
 }
 
 void reload_settled(struct reload *r, const char *why)
@@ -140,22 +330,37 @@ void reload_settled(struct reload *r, const char *why)
         r->started = r->current->conf;
         r->current->conf = NULL;
     }
+    if (r->current != NULL)
+        tell_difference(r);
     edition_free(r->current);
     r->current = r->offered;
     r->offered = NULL;
     r->plan.again = true;
     r->plan.running = r->current->bundle_fd;
+    r->absorbed = false;
+    follow_switch(r->follow, r->current->conf->proxy.reload == RELOAD_WATCH);
+    follow_loaded(r->follow, &r->report, true);
+    forget_report(r);
     conclude(r, true);
 }
 
-static void begin(struct reload *r)
+/* --- beginnings --- */
+
+static void begin(struct reload *r, enum kind kind)
 {
     struct err e = ERR_INIT;
 
-    r->pending = false;
-    r->burst_us = 0;
-    for (size_t i = 0; i < r->naskers; i++)
-        r->askers[i].begun = true;
+    loop_timer_clear(r->again);
+    r->kind = kind;
+    r->plan.material = kind == MATERIAL;
+    if (kind == FULL) {
+        r->absorbed = r->changed || r->held_us != 0;
+        r->pending = false;
+        r->burst_us = 0;
+        for (size_t i = 0; i < r->naskers; i++)
+            r->askers[i].begun = true;
+    }
+    r->changed = false;
     r->job = loader_start(r->loop, &r->plan, on_loaded, r, &e);
     if (r->job == NULL) {
         diag_add(&r->findings, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
@@ -168,7 +373,29 @@ static void on_timer(void *arg)
     struct reload *r = arg;
 
     if (r->pending && !is_busy(r))
-        begin(r);
+        begin(r, FULL);
+}
+
+/* What was held back is looked at once more. */
+static void on_again(void *arg)
+{
+    struct reload *r = arg;
+
+    if (r->current == NULL) {
+        if (!is_busy(r))
+            begin(r, FULL);
+        return;
+    }
+    r->changed = true;
+    go_on(r);
+}
+
+static void on_changed(void *arg)
+{
+    struct reload *r = arg;
+
+    r->changed = true;
+    go_on(r);
 }
 
 void reload_ask(struct reload *r)
@@ -180,7 +407,7 @@ void reload_ask(struct reload *r)
         return;
     r->last_ask_us = now;
     if (quiet && !r->pending && !is_busy(r)) {
-        begin(r);
+        begin(r, FULL);
         return;
     }
     if (!r->pending)
@@ -213,13 +440,15 @@ void reload_stop(struct reload *r)
     size_t n = r->naskers;
 
     r->stopped = true;
-    r->pending = false;
+    r->pending = r->changed = false;
     r->askers = NULL;
     r->naskers = 0;
     for (size_t i = 0; i < n; i++)
         refuse(left[i].done, left[i].arg, generation(r));
     free(left);
     loop_timer_clear(r->timer);
+    loop_timer_clear(r->again);
+    follow_switch(r->follow, false);
     loader_cancel(r->job);
     r->job = NULL;
     if (r->offered != NULL)
@@ -231,6 +460,14 @@ struct edition *reload_current(const struct reload *r)
     return r->current;
 }
 
+struct reload_status reload_status(const struct reload *r)
+{
+    struct reload_status s = r->status;
+
+    s.why = s.ok ? NULL : r->told;
+    return s;
+}
+
 struct reload *reload_new(struct loop *l, const struct load_plan *plan,
                           const struct reload_events *ev, struct err *e)
 {
@@ -239,9 +476,16 @@ struct reload *reload_new(struct loop *l, const struct load_plan *plan,
     r->loop = l;
     r->plan = *plan;
     r->ev = *ev;
+    r->start_us = clock_mono_us();
+    r->status.ok = true;
+    r->follow = follow_new(l, on_changed, r, e);
     r->timer = loop_timer_new(l, on_timer, r);
-    if (r->timer == NULL) {
+    r->again = loop_timer_new(l, on_again, r);
+    if (r->follow == NULL || r->timer == NULL || r->again == NULL) {
         err_setx(e, "memory is out");
+        follow_free(r->follow);
+        loop_timer_free(r->timer);
+        loop_timer_free(r->again);
         free(r);
         return NULL;
     }
@@ -257,6 +501,11 @@ void reload_free(struct reload *r)
     edition_free(r->current);
     conf_free(r->started);
     diags_free(&r->findings);
+    diags_free(&r->said);
+    free(r->told);
+    forget_report(r);
+    follow_free(r->follow);
     loop_timer_free(r->timer);
+    loop_timer_free(r->again);
     free(r);
 }

@@ -3,9 +3,18 @@
  *
  *   asked -> loading (the loader's process) -> offered to the workers -> outcome
  *
- * The first load of a run goes the same way. Asking again while one is under way,
- * however often, makes one more after it; a burst counts as one asking that ends
- * when the burst does.
+ * The first load of a run goes the same way. There are two kinds after it. A full one is
+ * asked for (HUP, the admin socket): the configuration is read again and every file.
+ * Asking again while one is under way, however often, makes one more after it; a burst
+ * counts as one asking that ends when the burst does. A material one follows from a file
+ * that changed: the settings in force are kept and the files read again, so that an ini
+ * in the middle of an edit does not stop a rotation.
+ *
+ * Files are seldom replaced all at once. What is read between a certificate and its key
+ * makes no sense, so a material load that fails is held back until nothing has changed
+ * for a second, and then tried once more before it is called a failure. One failure is
+ * told once, until what is wrong changes. A material load that finds what is in force
+ * changes nothing, and says nothing.
  */
 #ifndef SALLYPORT_APP_RELOAD_H
 #define SALLYPORT_APP_RELOAD_H
@@ -26,6 +35,8 @@ struct reload;
 struct reload_events {
     /* The first configuration is loaded: make the pool for it. NULL with findings. */
     struct pool *(*first)(void *arg, const struct conf *c, struct diags *d);
+    /* Before the first outcome, once: its files are waited for, so long at most. */
+    void (*waiting)(void *arg, uint64_t ms, const struct diags *d);
     /* ok: reload_current() is new. Otherwise everything is as it was. */
     void (*outcome)(void *arg, bool ok, const struct diags *d);
     void *arg;
@@ -35,12 +46,13 @@ struct reload *reload_new(struct loop *l, const struct load_plan *plan,
                           const struct reload_events *ev, struct err *e);
 void reload_free(struct reload *r);         /* NULL is fine */
 
+/* A full one. */
 void reload_ask(struct reload *r);
 
 /*
- * The same, and hear of it: `done` is called once, with the outcome of the first load
- * that begins after the asking (the generation is the one in force then). When the run
- * ends before that, it is told so: not ok, and the reason among the findings.
+ * The same, and hear of it: `done` is called once, with the outcome of the first full
+ * load that begins after the asking (the generation is the one in force then). When the
+ * run ends before that, it is told so: not ok, and the reason among the findings.
  */
 typedef void reload_asked_fn(void *arg, bool ok, uint64_t generation, const struct diags *d);
 void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg);
@@ -57,5 +69,15 @@ void reload_stop(struct reload *r);
 
 /* In force; NULL before the first outcome. */
 struct edition *reload_current(const struct reload *r);
+
+/* Reloads so far, of those whose outcome was told; the start is none. */
+struct reload_status {
+    uint64_t done, failed;
+    bool ok;                    /* the last one; true when there was none */
+    uint64_t at_us;             /* when (clock_wall_us()); 0: there was none */
+    const char *why;            /* what was wrong with it, a line each; NULL when ok */
+};
+
+struct reload_status reload_status(const struct reload *r);
 
 #endif

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "app/folder.h"
-#include "app/inventory.h"
 #include "base/mem.h"
 #include "tls/key_decoder.h"
 #include "tls/keypair.h"
@@ -15,6 +14,7 @@
 struct stores {
     struct inputs *inputs;
     const struct bundle *running;
+    const struct inventory *before;
     struct bundle *out;
     struct diags *d;
     struct key_decoder *decoder;
@@ -41,8 +41,13 @@ static const uint8_t no_unit[PAIR_ID];
    with what is in force, however old that is by then. */
 static void judge(const struct adding *a, const struct keymat *k)
 {
+    /* To refuse one that has expired while it was in force would keep it in force,
+       and keep all others from being renewed. */
+    bool running = k->nchain > 0
+                   && inventory_find(a->s->before, a->st->head.title, k->facts[0].sha256, NULL);
     struct keypair_rules rules = {
-        .serve_expired = a->st->expired == EXPIRED_SERVE, .now = a->s->now_ns / 1000000000
+        .serve_expired = running || a->st->expired == EXPIRED_SERVE,
+        .now = a->s->now_ns / 1000000000,
     };
 
     if (k->pair == NULL)
@@ -56,7 +61,7 @@ static void put(struct adding *a, const uint8_t unit[PAIR_ID], const struct keym
     struct pack facts = { 0 };
 
     for (size_t i = 0; i < k->nchain; i++)
-        inventory_pack(a->st->head.title, &k->facts[i], &facts);
+        inventory_keep(a->s->before, a->st->head.title, &k->facts[i], &facts);
     pairs_put(&a->records, unit, k, facts.p, facts.len);
     pack_free(&facts);
 }
@@ -187,6 +192,7 @@ static void add_folder(struct adding *a, const char *path)
     size_t before = a->records.len, errors = a->s->d->errors;
     struct folder f;
 
+    inputs_note(a->s->inputs, path);
     if (folder_read(path, where, &f, a->s->d) != 0)
         return;
     for (size_t i = 0; i < f.n; i++) {
@@ -225,15 +231,15 @@ void stores_add(struct stores *s, const struct conf_store *st)
     free(a.old);
 }
 
-struct stores *stores_new(struct inputs *in, const struct bundle *running, struct bundle *out,
-                          struct diags *d)
+struct stores *stores_new(struct inputs *in, const struct bundle *running,
+                          const struct inventory *before, struct bundle *out, struct diags *d)
 {
     struct stores *s = mem_zalloc(sizeof(*s));
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
     *s = (struct stores){
-        .inputs = in, .running = running, .out = out, .d = d,
+        .inputs = in, .running = running, .before = before, .out = out, .d = d,
         .decoder = key_decoder_new(),
         .digester = digester_new(),
         .now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,

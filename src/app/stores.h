@@ -9,15 +9,17 @@
 #define SALLYPORT_APP_STORES_H
 
 #include "app/inputs.h"
+#include "app/inventory.h"
 #include "base/diag.h"
 #include "conf/bundle.h"
 #include "conf/conf.h"
 
 struct stores;
 
-/* `running` is the bundle in force, or NULL. All four must outlive it. */
-struct stores *stores_new(struct inputs *in, const struct bundle *running, struct bundle *out,
-                          struct diags *d);
+/* `running` is the bundle in force, or NULL, and `before` what it holds. All must
+   outlive it. */
+struct stores *stores_new(struct inputs *in, const struct bundle *running,
+                          const struct inventory *before, struct bundle *out, struct diags *d);
 void stores_free(struct stores *s);
 
 /* Put the records of one store into the bundle; what is wrong goes to the findings. */

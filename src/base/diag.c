@@ -150,13 +150,38 @@ void diags_print_json(const struct diags *d, FILE *out)
     fputs(d->n ? "\n]\n" : "]\n", out);
 }
 
-void diags_log(const struct diags *d)
+void diags_log_only(const struct diags *d, bool notes)
 {
     for (size_t i = 0; i < d->n; i++) {
+        if ((d->v[i].level == DIAG_NOTE) != notes)
+            continue;
         char *text = line_of(&d->v[i], "");
         log_line(log_levels[d->v[i].level], "%s", text);
         free(text);
     }
+}
+
+void diags_log(const struct diags *d)
+{
+    diags_log_only(d, false);
+    diags_log_only(d, true);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool diags_have(const struct diags *d, const struct diag *g)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const struct diag *o = &d->v[i];
+        if (o->level == g->level && o->line == g->line && same_text(o->file, g->file)
+            && same_text(o->section, g->section) && same_text(o->key, g->key)
+            && same_text(o->value, g->value) && same_text(o->message, g->message))
+            return true;
+    }
+    return false;
 }
 
 /* Packed: per finding the level, the line, and six strings. */

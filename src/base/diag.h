@@ -49,12 +49,16 @@ struct diag_at {
 void diag_add(struct diags *d, enum diag_level level, struct diag_at where, const char *hint,
               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* Whether that very finding is among them. */
+bool diags_have(const struct diags *d, const struct diag *g);
+
 /* One finding as one line without newline; returned memory is the caller's (free()). */
 char *diag_text(const struct diag *g);
 
 void diags_print(const struct diags *d, FILE *out);        /* a line each */
 void diags_print_json(const struct diags *d, FILE *out);   /* an array of objects */
 void diags_log(const struct diags *d);                     /* a log line each */
+void diags_log_only(const struct diags *d, bool notes);    /* the notes, or all but those */
 
 /* For the trip from the loader process to the master. pack: caller frees *bytes. */
 void diags_pack(const struct diags *d, char **bytes, size_t *len);

@@ -235,6 +235,24 @@ struct bundle *bundle_map(int fd, struct err *e)
     return NULL;
 }
 
+bool bundle_same(int fd, int other)
+{
+    struct stat a, b;
+
+    if (fstat(fd, &a) < 0 || fstat(other, &b) < 0 || a.st_size != b.st_size || a.st_size == 0)
+        return false;
+    size_t len = (size_t)a.st_size;
+    void *x = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *y = mmap(NULL, len, PROT_READ, MAP_PRIVATE, other, 0);
+    bool same = x != MAP_FAILED && y != MAP_FAILED && memcmp(x, y, len) == 0;
+
+    if (x != MAP_FAILED)
+        munmap(x, len);
+    if (y != MAP_FAILED)
+        munmap(y, len);
+    return same;
+}
+
 static void wipe_entry(struct entry *t)
 {
     /* the one place that writes to what was put in; it is ours */

@@ -44,6 +44,9 @@ struct bundle *bundle_map(int fd, struct err *e);
 bool bundle_nth(const struct bundle *b, size_t i, const char **name, const uint8_t **data,
                 size_t *len);
 
+/* Whether two sealed bundles hold the same, byte for byte. */
+bool bundle_same(int fd, int other);
+
 /* One more owner, for bundle_free(). */
 struct bundle *bundle_ref(struct bundle *b);
 

@@ -29,7 +29,8 @@ def files(certs, tmp_path):
 
 @pytest.fixture
 def served(gate, origin, files):
-    return gate(origin(echo).address, store={"cert": files.cert, "key": files.key})
+    return gate(origin(echo).address, proxy={"reload": "signal"},
+                store={"cert": files.cert, "key": files.key})
 
 
 def serial(proxy, certs):

@@ -249,23 +249,25 @@ static void encrypted_store(int password_fd)
 
 Test(loader, a_password_from_a_pipe_can_be_used_again)
 {
-    struct loader_pipes pipes = { 0 };
+    struct load_report report = { 0 };
+    const struct loader_pipes *pipes = &report.pipes;
     int fd = pipe_with(FIXTURE_PASSWORD "\n");
 
     encrypted_store(fd);
-    struct bundle *b = loader_build_again(&plan, &pipes, &diags);
+    struct bundle *b = loader_build_again(&plan, &report, &diags);
     expect_bundle(b);
     bundle_free(b);
-    cr_assert_eq(pipes.n, 1, "two stores, one pipe");
-    cr_expect_eq(pipes.number[0], fd);
-    cr_assert_eq(dup2(pipes.copy[0], fd), fd);
-    close(pipes.copy[0]);
+    cr_assert_eq(pipes->n, 1, "two stores, one pipe");
+    cr_expect_eq(pipes->number[0], fd);
+    cr_assert_eq(dup2(pipes->copy[0], fd), fd);
+    close(pipes->copy[0]);
 
-    pipes.n = 0;
-    b = loader_build_again(&plan, &pipes, &diags);
+    report.pipes.n = 0;
+    b = loader_build_again(&plan, &report, &diags);
     expect_bundle(b);
     bundle_free(b);
-    cr_expect_eq(pipes.n, 0, "a memory file needs no copy");
+    cr_expect_eq(pipes->n, 0, "a memory file needs no copy");
+    load_report_free(&report);
     close(fd);
 }
 
@@ -279,8 +281,9 @@ struct outcome {
     size_t errors;
 };
 
-static void on_done(void *arg, int bundle_fd, struct diags *d)
+static void on_done(void *arg, int bundle_fd, struct diags *d, struct load_report *report)
 {
+    (void)report;
     struct outcome *o = arg;
 
     o->job = NULL;
