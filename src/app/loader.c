@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/expiry.h"
 #include "app/inputs.h"
 #include "app/inventory.h"
 #include "app/logsink.h"
@@ -108,17 +109,17 @@ static void allow_wait(uint64_t *wait_ms, uint64_t patience_ms)
 static void add_files(struct loading *l, const struct conf *c)
 {
     struct stores *stores = stores_new(l->inputs, l->running, &l->before, l->bundle, l->d);
-    size_t before = l->d->errors, errors = before;
+    size_t before = l->d->errors, errors;
     uint64_t most_ms = 0, wait_ms = UINT64_MAX;
 
-    for (size_t i = 0; i < c->nstores; i++, errors = l->d->errors) {
-        stores_add(stores, c->stores[i]);
+    for (size_t i = 0; i < c->nstores; i++) {
+        if (!stores_add(stores, c->stores[i]))
+            allow_wait(&wait_ms, c->stores[i]->wait_files_ms);
         if (c->stores[i]->wait_files_ms > most_ms)
             most_ms = c->stores[i]->wait_files_ms;
-        if (l->d->errors > errors)
-            allow_wait(&wait_ms, c->stores[i]->wait_files_ms);
     }
     stores_free(stores);
+    errors = l->d->errors;
     for (size_t i = 0; i < c->ntrusts; i++)
         add_trust(l, c->trusts[i]);
     if (l->d->errors > errors)
@@ -149,6 +150,17 @@ static void judge_process(const struct load_plan *plan, const struct conf_proxy 
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_LOG, p->log), NULL, "%s", e.text);
 }
 
+static void warn_of_expiry(const struct loading *l, const struct conf *c)
+{
+    struct expiry *x = expiry_new();
+    struct inventory inv;
+
+    if (inventory_read(l->bundle, &inv))
+        expiry_check(x, c, &inv, (int64_t)time(NULL), true, l->d);
+    inventory_free(&inv);
+    expiry_free(x);
+}
+
 /* Everything that goes into the bundle, and the proof of it. */
 static void fill(struct loading *l, const struct settings *s, const struct conf *c)
 {
@@ -168,6 +180,8 @@ static void fill(struct loading *l, const struct settings *s, const struct conf 
     pack_free(&l->facts);
     if (l->d->errors == 0)
         prove(l->bundle, l->d);
+    if (l->plan->expiry)
+        warn_of_expiry(l, c);
 }
 
 struct bundle *loader_build_again(const struct load_plan *plan, struct load_report *report,

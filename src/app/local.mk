@@ -6,6 +6,7 @@ libapp_a_SOURCES = \
 	src/app/child.c src/app/child.h \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
+	src/app/expiry.c src/app/expiry.h \
 	src/app/folder.c src/app/folder.h \
 	src/app/follow.c src/app/follow.h \
 	src/app/inputs.c src/app/inputs.h \

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/cpus.h"
 #include "app/edition.h"
+#include "app/expiry.h"
 #include "app/logsink.h"
 #include "app/pool.h"
 #include "app/privs.h"
@@ -21,6 +23,8 @@ static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR
                                SIGCHLD };
 #define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
+#define HOUR_MS 3600000u
+
 enum phase { STARTING, RUNNING, DRAINING, ENDED };
 
 struct master {
@@ -29,6 +33,8 @@ struct master {
     const struct master_hooks *hooks;
     struct reload *reload;
     struct pool *pool;          /* NULL until the first configuration is loaded */
+    struct expiry *expiry;
+    struct loop_timer *hourly;
     enum phase phase;
     uint64_t started_us;
     int code;
@@ -200,6 +206,26 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
     return m->pool;
 }
 
+/* After each load, and every hour after that. */
+static void warn_of_expiry(struct master *m, bool loaded)
+{
+    const struct edition *ed = reload_current(m->reload);
+    struct inventory inv;
+    struct diags d = { 0 };
+
+    edition_inventory(ed, &inv);
+    expiry_check(m->expiry, ed->conf, &inv, (int64_t)time(NULL), loaded, &d);
+    diags_log(&d);
+    diags_free(&d);
+    inventory_free(&inv);
+    loop_timer_set(m->hourly, HOUR_MS);
+}
+
+static void on_hour(void *arg)
+{
+    warn_of_expiry(arg, false);
+}
+
 static void first_outcome(struct master *m, bool ok, const struct diags *d)
 {
     if (!ok) {
@@ -211,6 +237,7 @@ static void first_outcome(struct master *m, bool ok, const struct diags *d)
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
     log_started(m);
+    warn_of_expiry(m, true);
     if (m->hooks != NULL && m->hooks->started != NULL
         && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
         end_at_once(m);
@@ -241,6 +268,7 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
     logline_u64(&l, "generation", ed->generation);
     logline_end(&l);
     diags_log_only(d, true);
+    warn_of_expiry(m, true);
 }
 
 static void on_waiting(void *arg, uint64_t ms, const struct diags *d)
@@ -318,6 +346,10 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
         if (m->signals[i] == NULL)
             return err_setx(e, "cannot take signals");
     }
+    m->expiry = expiry_new();
+    m->hourly = loop_timer_new(m->loop, on_hour, m);
+    if (m->hourly == NULL)
+        return err_setx(e, "memory is out");
     m->reload = reload_new(m->loop, plan, &ev, e);
     return m->reload ? 0 : -1;
 }
@@ -326,6 +358,8 @@ static void tear_down(struct master *m)
 {
     pool_free(m->pool);
     reload_free(m->reload);
+    expiry_free(m->expiry);
+    loop_timer_free(m->hourly);
     for (size_t i = 0; i < NSIGNALS; i++)
         loop_signal_free(m->signals[i]);
     loop_free(m->loop);

@@ -25,6 +25,8 @@ struct load_plan {
     const struct settings *overrides;   /* command line and environment; may be NULL */
     const struct mem_file *files;
     size_t nfiles;
+    bool expiry;                        /* warn of what expires soon; a running process does so
+                                           by itself */
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */
     bool material;                      /* a reload that keeps the settings of that one */

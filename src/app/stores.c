@@ -84,7 +84,7 @@ static void load(struct adding *a, struct store_input *in, const uint8_t unit[PA
 
 /* --- cert and key --- */
 
-static void add_files(struct adding *a)
+static bool add_files(struct adding *a)
 {
     const struct conf_store *st = a->st;
     struct tls_input *certs, *keys;
@@ -99,6 +99,7 @@ static void add_files(struct adding *a)
     }
     free(certs);
     free(keys);
+    return ok;
 }
 
 /* --- dir --- */
@@ -210,8 +211,9 @@ static void add_folder(struct adding *a, const char *path)
 
 /* --- all --- */
 
-void stores_add(struct stores *s, const struct conf_store *st)
+bool stores_add(struct stores *s, const struct conf_store *st)
 {
+    size_t errors = s->d->errors;
     struct adding a = { .s = s, .st = st, .pw = { .decoder = s->decoder } };
     bool ok = inputs_password(s->inputs, &st->head, KEY_STORE_PASSWORD_FILE, st->password_file,
                               &a.pw.store);
@@ -219,9 +221,9 @@ void stores_add(struct stores *s, const struct conf_store *st)
     ok &= inputs_password(s->inputs, &st->head, KEY_STORE_KEY_PASSWORD_FILE,
                           st->key_password_file, &a.pw.key);
     if (!ok)
-        return;
+        return false;
     if (st->dir.n == 0)
-        add_files(&a);
+        ok = add_files(&a);
     else
         find_running(&a);
     for (size_t i = 0; i < st->dir.n; i++)
@@ -229,6 +231,7 @@ void stores_add(struct stores *s, const struct conf_store *st)
     bundle_put(s->out, a.records.p, a.records.len, "store/%s", st->head.name);
     pack_free(&a.records);
     free(a.old);
+    return ok && s->d->errors == errors;
 }
 
 struct stores *stores_new(struct inputs *in, const struct bundle *running,

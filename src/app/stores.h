@@ -8,6 +8,8 @@
 #ifndef SALLYPORT_APP_STORES_H
 #define SALLYPORT_APP_STORES_H
 
+#include <stdbool.h>
+
 #include "app/inputs.h"
 #include "app/inventory.h"
 #include "base/diag.h"
@@ -22,7 +24,8 @@ struct stores *stores_new(struct inputs *in, const struct bundle *running,
                           const struct inventory *before, struct bundle *out, struct diags *d);
 void stores_free(struct stores *s);
 
-/* Put the records of one store into the bundle; what is wrong goes to the findings. */
-void stores_add(struct stores *s, const struct conf_store *st);
+/* Put the records of one store into the bundle; what is wrong goes to the findings. False
+   when its files are not all good; they may have been complained of before. */
+bool stores_add(struct stores *s, const struct conf_store *st);
 
 #endif

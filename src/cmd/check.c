@@ -36,7 +36,8 @@ int cmd_check(int argc, char **argv)
     if (rc >= 0)
         return rc;
 
-    struct load_plan plan = { .config_path = inv.config_path, .overrides = &inv.overrides };
+    struct load_plan plan = { .config_path = inv.config_path, .overrides = &inv.overrides,
+                             .expiry = true };
     struct bundle *b = loader_build(&plan, &d);
     bool good = b != NULL && d.errors == 0;
     bundle_free(b);

@@ -154,7 +154,7 @@ def expired(delivery, certs):
 
 
 BAD = {
-    "mismatched": (lambda f, certs: f.rename(certs.server_new.cert, f.cert), "tls.key", "certificate"),
+    "mismatched": (lambda f, certs: f.rename(certs.server_new.cert, f.cert), "tls.key", ""),
     "expired": (expired, "tls.crt", "expired"),
     "empty": (lambda f, certs: f.cert.write_text(""), "tls.crt", "empty"),
     "half": (lambda f, certs: first_part(f.key, certs.server_new.key, 2), "tls.key", ""),
