@@ -263,9 +263,13 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
     (void)reopen_log(m); /* it may be another one now */
     edition_log_listeners(ed);
 
+    struct counters sum;
     struct logline l;
     logline_begin(&l, LOG_LEVEL_INFO, "reload done");
     logline_u64(&l, "generation", ed->generation);
+    pool_counters(m->pool, &sum);
+    if (sum.value[COUNTER_ON_OLDER] > 0)
+        logline_u64(&l, counter_name(COUNTER_ON_OLDER), sum.value[COUNTER_ON_OLDER]);
     logline_end(&l);
     diags_log_only(d, true);
     warn_of_expiry(m, true);
