@@ -2,6 +2,7 @@ AM_CPPFLAGS += -DSALLYPORT_VERSION='"$(PACKAGE_VERSION)"'
 
 noinst_LIBRARIES += libapp.a
 libapp_a_SOURCES = \
+	src/app/askers.c src/app/askers.h \
 	src/app/channel.c src/app/channel.h \
 	src/app/child.c src/app/child.h \
 	src/app/cpus.c src/app/cpus.h \
@@ -22,4 +23,5 @@ libapp_a_SOURCES = \
 	src/app/reload.c src/app/reload.h \
 	src/app/role.c src/app/role.h \
 	src/app/spawn.c src/app/spawn.h \
-	src/app/stores.c src/app/stores.h
+	src/app/stores.c src/app/stores.h \
+	src/app/verdict.c src/app/verdict.h

@@ -1,9 +1,9 @@
 #include "app/reload.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "app/askers.h"
 #include "app/follow.h"
 #include "app/inventory_diff.h"
 #include "base/clock.h"
@@ -25,13 +25,6 @@
 
 enum kind { FULL, MATERIAL };
 
-/* Who asked and wants to hear of it. */
-struct asker {
-    reload_asked_fn *done;
-    void *arg;
-    bool begun;                 /* the load under way began after the asking */
-};
-
 struct reload {
     struct loop *loop;
     struct load_plan plan;
@@ -43,14 +36,11 @@ struct reload {
     enum kind kind;             /* of the load under way, */
     struct diags findings;      /* what it found, */
     struct load_report report;  /* and what it read */
-    struct diags said;          /* about the edition in force */
-    char *told;                 /* the errors of the last failure that was told; NULL: none since
-                                   all was well */
+    struct verdict verdict;
     struct loader_job *job;
     struct loop_timer *timer;   /* until a burst of requests is over */
     struct loop_timer *again;   /* until a failed load is tried once more */
-    struct asker *askers;
-    size_t naskers;
+    struct askers askers;
     uint64_t last_ask_us, burst_us; /* 0: none */
     uint64_t start_us, held_us; /* when the run began; since when a failure is held back (0) */
     bool pending;               /* a full one is asked for, not yet begun */
@@ -58,7 +48,6 @@ struct reload {
     bool absorbed;              /* the full one under way was begun in a material one's stead */
     bool waited;                /* it was said that files are waited for */
     bool stopped;
-    struct reload_status status;
 };
 
 static void begin(struct reload *r, enum kind kind);
@@ -71,38 +60,6 @@ static bool is_busy(const struct reload *r)
 static uint64_t generation(const struct reload *r)
 {
     return r->current != NULL ? r->current->generation : 0;
-}
-
-static void add_asker(struct reload *r, reload_asked_fn *done, void *arg)
-{
-    r->askers = mem_grow(r->askers, r->naskers + 1, sizeof(r->askers[0]));
-    r->askers[r->naskers++] = (struct asker){ done, arg, false };
-}
-
-static void refuse(reload_asked_fn *done, void *arg, uint64_t in_force)
-{
-    struct diags d = { 0 };
-
-    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the proxy is ending");
-    done(arg, false, in_force, &d);
-    diags_free(&d);
-}
-
-/* Tell those whose load this was; they may ask again while they are told. */
-static void answer(struct reload *r, bool ok, const struct diags *d)
-{
-    struct asker *all = r->askers;
-    size_t n = r->naskers;
-
-    r->askers = NULL;
-    r->naskers = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!all[i].begun)
-            add_asker(r, all[i].done, all[i].arg);
-    for (size_t i = 0; i < n; i++)
-        if (all[i].begun)
-            all[i].done(all[i].arg, ok, generation(r), d);
-    free(all);
 }
 
 /* Whatever waits for its turn. */
@@ -122,64 +79,26 @@ static void forget_report(struct reload *r)
     r->report = (struct load_report){ 0 };
 }
 
-/* The errors, a line each; the caller's. */
-static char *errors_text(const struct diags *d)
-{
-    char *all = mem_strdup("");
-
-    for (size_t i = 0; i < d->n; i++) {
-        if (d->v[i].level != DIAG_ERROR)
-            continue;
-        char *one = diag_text(&d->v[i]);
-        char *both = mem_printf("%s%s%s", all, all[0] != '\0' ? "\n" : "", one);
-        free(all);
-        free(one);
-        all = both;
-    }
-    return all;
-}
-
-static void count(struct reload *r, bool ok)
-{
-    if (r->current == NULL || (ok && r->current->generation == 1))
-        return;                 /* the start */
-    r->status.done += ok;
-    r->status.failed += !ok;
-    r->status.ok = ok;
-    r->status.at_us = clock_wall_us();
-}
-
-/* Without the warnings that were said of the edition in force already. */
-static void unsaid(const struct reload *r, const struct diags *d, struct diags *out)
-{
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diag *g = &d->v[i];
-        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
-        if (g->level != DIAG_WARNING || !diags_have(&r->said, g))
-            diag_add(out, g->level, where, g->hint, "%s", g->message);
-    }
-}
-
 static void conclude(struct reload *r, bool ok)
 {
     struct diags d = r->findings, shown = { 0 };
+    const struct diags *all = &d;
 
     r->findings = (struct diags){ 0 };
     r->held_us = 0;
-    free(r->told);
-    r->told = ok ? NULL : errors_text(&d);
-    count(r, ok);
     if (r->kind == MATERIAL)
-        unsaid(r, &d, &shown);
-    r->ev.outcome(r->ev.arg, ok, r->kind == MATERIAL ? &shown : &d);
-    answer(r, ok, &d);
-    diags_free(&shown);
+        verdict_unsaid(&r->verdict, &d, &shown);
     if (ok) {
-        diags_free(&r->said);
-        r->said = d;
-    } else {
-        diags_free(&d);
+        verdict_good(&r->verdict, &d, generation(r) == 1);
+        all = &r->verdict.said;
+    } else if (r->current != NULL) {
+        verdict_bad(&r->verdict, &d);
     }
+    r->ev.outcome(r->ev.arg, ok, r->kind == MATERIAL ? &shown : all);
+    if (r->kind == FULL)
+        askers_tell(&r->askers, ok, generation(r), all);
+    diags_free(&shown);
+    diags_free(&d);
     go_on(r);
 }
 
@@ -197,15 +116,6 @@ static bool hold_back(struct reload *r)
     if (now < sense)
         loop_timer_set(r->again, (sense - now + 999u) / 1000u);
     return true;
-}
-
-static bool is_told(const struct reload *r)
-{
-    char *text = errors_text(&r->findings);
-    bool same = r->told != NULL && strcmp(r->told, text) == 0;
-
-    free(text);
-    return same;
 }
 
 static void drop(struct reload *r)
@@ -240,7 +150,7 @@ static void give_up(struct reload *r)
     r->absorbed = false;
     if (waits || (r->kind == MATERIAL && hold_back(r))) {
         drop(r);
-    } else if (r->kind == MATERIAL && is_told(r)) {
+    } else if (r->kind == MATERIAL && verdict_is_told(&r->verdict, &r->findings)) {
         r->held_us = 0;
         drop(r);
     } else {
@@ -257,12 +167,9 @@ static void stay(struct reload *r, int bundle_fd)
     follow_loaded(r->follow, &r->report, true);
     forget_report(r);
     r->held_us = 0;
-    if (r->told != NULL) {
+    if (verdict_mended(&r->verdict)) {
         log_info("the files are again those of generation %llu, which stays in force",
                  (unsigned long long)generation(r));
-        free(r->told);
-        r->told = NULL;
-        r->status.ok = true;
     } else {
         log_debug("files were written, and nothing is new in them");
     }
@@ -357,8 +264,7 @@ static void begin(struct reload *r, enum kind kind)
         r->absorbed = r->changed || r->held_us != 0;
         r->pending = false;
         r->burst_us = 0;
-        for (size_t i = 0; i < r->naskers; i++)
-            r->askers[i].begun = true;
+        askers_begin(&r->askers);
     }
     r->changed = false;
     r->job = loader_start(r->loop, &r->plan, on_loaded, r, &e);
@@ -421,12 +327,11 @@ void reload_ask(struct reload *r)
 
 void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg)
 {
-    if (r->stopped) {
-        refuse(done, arg, generation(r));
-        return;
-    }
-    add_asker(r, done, arg);
-    reload_ask(r);
+    askers_add(&r->askers, done, arg);
+    if (r->stopped)
+        askers_refuse(&r->askers, generation(r));
+    else
+        reload_ask(r);
 }
 
 bool reload_reaped(struct reload *r, pid_t pid, int wait_status)
@@ -436,16 +341,9 @@ bool reload_reaped(struct reload *r, pid_t pid, int wait_status)
 
 void reload_stop(struct reload *r)
 {
-    struct asker *left = r->askers;
-    size_t n = r->naskers;
-
     r->stopped = true;
     r->pending = r->changed = false;
-    r->askers = NULL;
-    r->naskers = 0;
-    for (size_t i = 0; i < n; i++)
-        refuse(left[i].done, left[i].arg, generation(r));
-    free(left);
+    askers_refuse(&r->askers, generation(r));
     loop_timer_clear(r->timer);
     loop_timer_clear(r->again);
     follow_switch(r->follow, false);
@@ -462,10 +360,7 @@ struct edition *reload_current(const struct reload *r)
 
 struct reload_status reload_status(const struct reload *r)
 {
-    struct reload_status s = r->status;
-
-    s.why = s.ok ? NULL : r->told;
-    return s;
+    return r->verdict.status;
 }
 
 struct reload *reload_new(struct loop *l, const struct load_plan *plan,
@@ -477,7 +372,7 @@ struct reload *reload_new(struct loop *l, const struct load_plan *plan,
     r->plan = *plan;
     r->ev = *ev;
     r->start_us = clock_mono_us();
-    r->status.ok = true;
+    r->verdict.status.ok = true;
     r->follow = follow_new(l, on_changed, r, e);
     r->timer = loop_timer_new(l, on_timer, r);
     r->again = loop_timer_new(l, on_again, r);
@@ -501,8 +396,7 @@ void reload_free(struct reload *r)
     edition_free(r->current);
     conf_free(r->started);
     diags_free(&r->findings);
-    diags_free(&r->said);
-    free(r->told);
+    verdict_free(&r->verdict);
     forget_report(r);
     follow_free(r->follow);
     loop_timer_free(r->timer);

@@ -23,9 +23,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "app/askers.h"
 #include "app/edition.h"
 #include "app/loader.h"
 #include "app/pool.h"
+#include "app/verdict.h"
 #include "base/diag.h"
 #include "base/err.h"
 #include "net/loop.h"
@@ -51,10 +53,9 @@ void reload_ask(struct reload *r);
 
 /*
  * The same, and hear of it: `done` is called once, with the outcome of the first full
- * load that begins after the asking (the generation is the one in force then). When the
- * run ends before that, it is told so: not ok, and the reason among the findings.
+ * load that begins after the asking. When the run
+ * ends before that, it is told so: not ok, and the reason among the findings.
  */
-typedef void reload_asked_fn(void *arg, bool ok, uint64_t generation, const struct diags *d);
 void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg);
 
 /* The pool has settled our offer (pool_events.settled). */
@@ -70,14 +71,7 @@ void reload_stop(struct reload *r);
 /* In force; NULL before the first outcome. */
 struct edition *reload_current(const struct reload *r);
 
-/* Reloads so far, of those whose outcome was told; the start is none. */
-struct reload_status {
-    uint64_t done, failed;
-    bool ok;                    /* the last one; true when there was none */
-    uint64_t at_us;             /* when (clock_wall_us()); 0: there was none */
-    const char *why;            /* what was wrong with it, a line each; NULL when ok */
-};
-
+/* For those who show it; good until the next outcome. */
 struct reload_status reload_status(const struct reload *r);
 
 #endif
