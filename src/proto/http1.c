@@ -267,3 +267,12 @@ unsigned http1_request(struct span head, struct http1_request *out, const char *
     out->fields.len = (size_t)(line.p - out->fields.p);
     return judge_framing(&f, out, why);
 }
+
+void http1_date(time_t at, char out[HTTP1_DATE_MAX])
+{
+    struct tm tm;
+
+    if (gmtime_r(&at, &tm) == NULL
+        || strftime(out, HTTP1_DATE_MAX, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
+        out[0] = '\0';
+}

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/str.h"
 
@@ -55,5 +56,9 @@ bool http1_field(const struct http1_request *r, const char *name, struct span *v
 
 /* Whether a comma-separated list has this word, in any case; parameters (";…") are passed over. */
 bool http1_list_has(struct span list, const char *word);
+
+/* The value of a Date field; empty for a time that has none. */
+#define HTTP1_DATE_MAX 40
+void http1_date(time_t at, char out[HTTP1_DATE_MAX]);
 
 #endif

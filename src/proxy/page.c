@@ -120,21 +120,12 @@ static struct answer answer_to(const struct page *p, const struct http1_request 
     return facts_as_asked(p, r);
 }
 
-static void http_date(char out[40])
-{
-    time_t now = time(NULL);
-    struct tm tm;
-
-    if (gmtime_r(&now, &tm) == NULL || strftime(out, 40, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
-        out[0] = '\0';
-}
-
 /* Puts head and body in p->out; without memory the connection is over. */
 static void page_answer(struct page *p, struct answer a, bool with_body)
 {
-    char date[40];
+    char date[HTTP1_DATE_MAX];
 
-    http_date(date);
+    http1_date(time(NULL), date);
     int n = -1;
     if (a.body != NULL)
         n = asprintf(&p->out,
