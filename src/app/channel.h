@@ -11,6 +11,8 @@
  *                      DRAIN(timeout)   LOG(format, level, descriptor)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
+ *   monitor -> master  READY   RELOAD(request)
+ *   master -> monitor  RELOADED(request, outcome)   LOG
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
 #define SALLYPORT_APP_CHANNEL_H
@@ -30,6 +32,8 @@ enum channel_kind {
     CHANNEL_FAILED,
     CHANNEL_DRAINED,
     CHANNEL_LOADED,
+    CHANNEL_RELOAD,
+    CHANNEL_RELOADED,
 };
 
 /* Listening sockets of one message; more than any configuration needs. */
@@ -38,12 +42,12 @@ enum channel_kind {
 struct channel_msg {
     enum channel_kind kind;
     uint64_t number;            /* BUNDLE, READY, FAILED: generation; DRAIN: timeout in ms;
-                                   DRAINED: connections that were cut */
+                                   DRAINED: connections that were cut; RELOAD, RELOADED: request */
     int log_format, log_level;  /* LOG */
     char text[ERR_TEXT_MAX];    /* FAILED */
 
     /* BUNDLE: the bundle, then the listening sockets. LOG: the log, none for syslog.
-       LOADED: loader_job.c. */
+       LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it. */
     int *fds;
     size_t nfds;
 };

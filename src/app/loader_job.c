@@ -7,15 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/channel.h"
 #include "app/child.h"
 #include "app/loader.h"
+#include "app/memfile.h"
 #include "app/privs.h"
 #include "base/mem.h"
 #include "base/pack.h"
@@ -60,16 +59,10 @@ static void pack_report(const struct diags *d, const struct load_report *r, stru
 static int report_file(const struct diags *d, const struct load_report *r)
 {
     struct pack k = { 0 };
-    size_t done = 0;
-    int fd = memfd_create("report", MFD_CLOEXEC);
+    int fd;
 
     pack_report(d, r, &k);
-    while (fd >= 0 && done < k.len) {
-        ssize_t n = write(fd, k.p + done, k.len - done);
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
+    fd = memfile_write("report", k.p, k.len);
     pack_free(&k);
     return fd;
 }
@@ -218,15 +211,11 @@ static bool unpack_report(struct unpack *u, struct diags *d, struct load_report 
 
 static bool read_report(int fd, struct diags *d, struct load_report *r)
 {
-    struct stat st;
-
-    if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > (off_t)REPORT_MAX)
-        return false;
-
-    size_t len = (size_t)st.st_size;
-    uint8_t *bytes = mem_zalloc(len);
+    size_t len;
+    uint8_t *bytes = memfile_read(fd, REPORT_MAX, &len);
     struct unpack u = { bytes, len, false };
-    bool ok = pread(fd, bytes, len, 0) == (ssize_t)len && unpack_report(&u, d, r);
+    bool ok = bytes != NULL && unpack_report(&u, d, r);
+
     free(bytes);
     return ok;
 }

@@ -2,6 +2,8 @@ AM_CPPFLAGS += -DSALLYPORT_VERSION='"$(PACKAGE_VERSION)"'
 
 noinst_LIBRARIES += libapp.a
 libapp_a_SOURCES = \
+	src/app/admin.c src/app/admin.h \
+	src/app/admin_sockets.c src/app/admin_sockets.h \
 	src/app/askers.c src/app/askers.h \
 	src/app/channel.c src/app/channel.h \
 	src/app/child.c src/app/child.h \
@@ -10,6 +12,7 @@ libapp_a_SOURCES = \
 	src/app/expiry.c src/app/expiry.h \
 	src/app/folder.c src/app/folder.h \
 	src/app/follow.c src/app/follow.h \
+	src/app/httpd.c src/app/httpd.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \
 	src/app/inventory_diff.c src/app/inventory_diff.h \
@@ -17,6 +20,9 @@ libapp_a_SOURCES = \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \
 	src/app/master.c src/app/master.h \
+	src/app/memfile.c src/app/memfile.h \
+	src/app/monitor.c src/app/monitor.h \
+	src/app/outcome.c src/app/outcome.h \
 	src/app/plan.h \
 	src/app/pool.c src/app/pool.h \
 	src/app/privs.c src/app/privs.h \

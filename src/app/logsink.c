@@ -84,11 +84,29 @@ int logsink_open(const char *target, enum log_format format, enum log_level leve
     return 0;
 }
 
-void logsink_adopt(int fd, enum log_format format, enum log_level level)
+void logsink_send(struct channel *to)
 {
-    if (fd < 0)
+    struct log_sink sink = log_get();
+    struct channel_msg m = {
+        .kind = CHANNEL_LOG,
+        .log_format = (int)sink.format,
+        .log_level = (int)sink.level,
+        .fds = &sink.fd,
+        .nfds = sink.fd >= 0 ? 1 : 0,
+    };
+
+    (void)channel_send(to, &m);
+}
+
+void logsink_take(struct channel_msg *m)
+{
+    int fd = m->nfds == 1 ? m->fds[0] : -1;
+
+    if (m->nfds == 1)
+        m->fds[0] = -1;
+    else
         openlog("sallyport", LOG_PID, LOG_DAEMON);
-    use(fd, fd, format, level);
+    use(fd, fd, (enum log_format)m->log_format, (enum log_level)m->log_level);
 }
 
 void logsink_forked(void)

@@ -8,6 +8,7 @@
 #ifndef SALLYPORT_APP_LOGSINK_H
 #define SALLYPORT_APP_LOGSINK_H
 
+#include "app/channel.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -21,8 +22,10 @@ int logsink_open(const char *target, enum log_format format, enum log_level leve
 /* Whether it could be opened, without making it. 0, or -1 and e. */
 int logsink_check(const char *target, struct err *e);
 
-/* In a worker: take over an opened descriptor (owned; -1 for syslog). */
-void logsink_adopt(int fd, enum log_format format, enum log_level level);
+/* Hand this process's sink to a child, and take it there. A child that cannot be told is
+   ending. */
+void logsink_send(struct channel *to);
+void logsink_take(struct channel_msg *m);
 
 /* In a child, before descriptors are closed: syslog connects anew when needed. */
 void logsink_forked(void);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/admin.h"
 #include "app/cpus.h"
 #include "app/edition.h"
 #include "app/expiry.h"
@@ -32,6 +33,7 @@ struct master {
     struct loop_signal *signals[NSIGNALS];
     const struct master_hooks *hooks;
     struct reload *reload;
+    struct admin *admin;        /* NULL: no admin address */
     struct pool *pool;          /* NULL until the first configuration is loaded */
     struct expiry *expiry;
     struct loop_timer *hourly;
@@ -61,6 +63,7 @@ static bool reopen_log(struct master *m)
         return false;
     }
     pool_log(m->pool);
+    admin_log(m->admin);
     return true;
 }
 
@@ -185,6 +188,13 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
     return pool_new(&spec, e);
 }
 
+static bool open_admin(struct master *m, const struct conf_proxy *p, struct diags *d)
+{
+    if (p->admin.n > 0)
+        m->admin = admin_new(m->loop, m->reload, p, d);
+    return p->admin.n == 0 || m->admin != NULL;
+}
+
 static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
 {
     struct master *m = arg;
@@ -200,9 +210,11 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
         err_wrap(&e, "the log %s", c->proxy.log);
     else
         m->pool = make_pool(m, c, &privs, &e);
+    privs_free(&privs);
     if (m->pool == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
-    privs_free(&privs);
+    else if (!open_admin(m, &c->proxy, d))
+        return NULL;
     return m->pool;
 }
 
@@ -236,6 +248,8 @@ static void first_outcome(struct master *m, bool ok, const struct diags *d)
     diags_log(d);
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
+    if (m->admin != NULL)
+        admin_start(m->admin);
     log_started(m);
     warn_of_expiry(m, true);
     if (m->hooks != NULL && m->hooks->started != NULL
@@ -294,7 +308,8 @@ static void reap(struct master *m)
 
     /* As process 1 of a container we inherit strangers too; they need no more. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (!reload_reaped(m->reload, pid, status) && m->pool != NULL)
+        if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
+            && m->pool != NULL)
             (void)pool_reaped(m->pool, pid, status);
 }
 
@@ -361,6 +376,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 static void tear_down(struct master *m)
 {
     pool_free(m->pool);
+    admin_free(m->admin);
     reload_free(m->reload);
     expiry_free(m->expiry);
     loop_timer_free(m->hourly);

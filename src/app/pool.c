@@ -8,6 +8,7 @@
 
 #include "app/channel.h"
 #include "app/child.h"
+#include "app/logsink.h"
 #include "app/spawn.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -204,6 +205,8 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_DRAIN:
     case CHANNEL_LOG:
     case CHANNEL_LOADED:
+    case CHANNEL_RELOAD:
+    case CHANNEL_RELOADED:
         break; /* not for us */
     }
 }
@@ -357,20 +360,11 @@ bool pool_reaped(struct pool *p, pid_t pid, int wait_status)
 
 void pool_log(struct pool *p)
 {
-    struct log_sink sink = log_get();
-    struct channel_msg m = {
-        .kind = CHANNEL_LOG,
-        .log_format = (int)sink.format,
-        .log_level = (int)sink.level,
-        .fds = &sink.fd,
-        .nfds = sink.fd >= 0 ? 1 : 0,
-    };
-
     /* In the foreground there is one sink, and it is set. A worker that cannot be
        told is ending. */
     for (size_t i = 0; i < p->n && !p->foreground; i++)
         if (p->slots[i].ch != NULL)
-            (void)channel_send(p->slots[i].ch, &m);
+            logsink_send(p->slots[i].ch);
 }
 
 void pool_drain(struct pool *p, uint64_t timeout_ms)

@@ -94,15 +94,6 @@ static void on_bundle(struct role *r, struct channel_msg *m)
         reply(r, CHANNEL_FAILED, m->number, e.text);
 }
 
-static void on_log(struct channel_msg *m)
-{
-    int fd = m->nfds == 1 ? m->fds[0] : -1;
-
-    if (m->nfds == 1)
-        m->fds[0] = -1;
-    logsink_adopt(fd, (enum log_format)m->log_format, (enum log_level)m->log_level);
-}
-
 /* Not from inside the worker's callback: whoever hears of it frees the worker. */
 static void on_drained(void *arg, unsigned cut)
 {
@@ -133,7 +124,7 @@ static void on_message(void *arg, struct channel_msg *m)
         on_bundle(r, m);
         break;
     case CHANNEL_LOG:
-        on_log(m);
+        logsink_take(m);
         break;
     case CHANNEL_DRAIN:
         worker_drain(r->worker, m->number, on_drained, r);
@@ -142,6 +133,8 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_FAILED:
     case CHANNEL_DRAINED:
     case CHANNEL_LOADED:
+    case CHANNEL_RELOAD:
+    case CHANNEL_RELOADED:
         break; /* ours to say, not to hear */
     }
 }

@@ -63,6 +63,7 @@ struct conf_proxy {
     bool access_log;
     uint64_t drain_timeout_ms;
     int reload;                 /* enum conf_reload */
+    struct conf_addrs admin;    /* may be empty: no endpoints, and no monitor */
 };
 
 struct conf_store {

@@ -52,6 +52,23 @@ static void check_listen(struct builder *b)
                                    &c->routes[j]->listen.v[m]);
 }
 
+static void check_admin(struct builder *b)
+{
+    const struct conf_proxy *p = &b->c->proxy;
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < p->admin.n; i++)
+        for (size_t r = 0; r < b->c->nroutes; r++)
+            for (size_t k = 0; k < b->c->routes[r]->listen.n; k++) {
+                const struct addr *a = &p->admin.v[i], *other = &b->c->routes[r]->listen.v[k];
+                bool chosen = a->u.sa.sa_family == AF_UNIX || addr_port(a) != 0;
+                if (chosen && addr_equal(a, other))
+                    build_error(b, conf_at(&p->head, KEY_PROXY_ADMIN, addr_text(a, text)),
+                                "give the endpoints an address of their own",
+                                "[%s] listens there", b->c->routes[r]->head.title);
+            }
+}
+
 /* Takes the section for the address out of `written`, or makes a default one. */
 static void add_listener(struct builder *b, struct conf_listener **written, size_t n,
                          const struct conf_route *r, const struct addr *a)
@@ -99,6 +116,7 @@ void build_listeners(struct builder *b)
     size_t n = c->nlisteners;
 
     check_listen(b);
+    check_admin(b);
     c->listeners = NULL;
     c->nlisteners = 0;
     for (size_t i = 0; i < c->nroutes; i++)

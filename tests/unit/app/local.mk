@@ -8,10 +8,12 @@ unit_app_SOURCES = \
 	tests/unit/app/test_child.c \
 	tests/unit/app/test_cpus.c \
 	tests/unit/app/test_expiry.c \
+	tests/unit/app/test_httpd.c \
 	tests/unit/app/test_inventory.c \
 	tests/unit/app/test_listeners.c \
 	tests/unit/app/test_loader.c \
 	tests/unit/app/test_loader_again.c \
+	tests/unit/app/test_monitor.c \
 	tests/unit/app/test_verdict.c
 unit_app_CFLAGS = $(UNIT_CFLAGS)
 unit_app_LDADD = libapp.a libproxy.a libtls.a libnet.a libconf.a libproto.a libbase.a \

@@ -75,6 +75,8 @@ static const char full[] =
     "access_log = off\n"
     "drain_timeout = 1500ms\n"
     "reload = signal\n"
+    "admin = unix:/run/admin.sock\n"
+    "admin = 127.0.0.1:9901\n"
     "[store node]\n"
     "cert = rsa.crt\n"
     "       /abs/ecdsa.crt\n"
@@ -150,6 +152,8 @@ Test(good, every_key_reaches_its_field)
     cr_expect_not(c->proxy.access_log);
     cr_expect_eq(c->proxy.drain_timeout_ms, 1500);
     cr_expect_eq(c->proxy.reload, RELOAD_SIGNAL);
+    cr_assert_eq(c->proxy.admin.n, 2);
+    cr_expect_eq(addr_port(&c->proxy.admin.v[1]), 9901);
     cr_assert_eq(s->cert.n, 2);
     cr_expect_str_eq(s->cert.v[0], "/etc/sp/rsa.crt");
     cr_expect_str_eq(s->cert.v[1], "/abs/ecdsa.crt");

@@ -1,0 +1,306 @@
+#include "app/admin.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/admin_sockets.h"
+#include "app/channel.h"
+#include "app/child.h"
+#include "app/logsink.h"
+#include "app/monitor.h"
+#include "app/outcome.h"
+#include "app/pool.h"
+#include "app/privs.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define END_MS 1000u            /* from the end of its channel to its own */
+
+/* A reload that a monitor asked for. It may be gone before the outcome comes. */
+struct asked {
+    struct admin *admin;        /* NULL: then */
+    uint64_t number;
+};
+
+struct admin {
+    struct loop *loop;
+    struct reload *reload;
+    struct privs privs;
+    struct admin_sockets *sockets;
+    struct channel *ch;
+    struct loop_timer *timer;   /* to start it again, or to wait for its end */
+    pid_t pid;                  /* 0: none runs */
+    bool served;                /* it was ready */
+    unsigned false_starts;      /* in a row */
+    uint64_t started_us;
+    struct asked *asked;        /* the one reload it may wait for */
+};
+
+/* --- the process --- */
+
+static void monitor_done(void *arg)
+{
+    loop_stop(arg);
+}
+
+static int monitor_work(const struct admin *a, int channel, pid_t master, struct err *e)
+{
+    const int *fds = admin_sockets_fds(a->sockets);
+
+    prctl(PR_SET_NAME, "sallyport-mon"); /* what ps and top show */
+    if (privs_drop(&a->privs, e) != 0)
+        return -1;
+    /* The end of the channel ends it as well, but only while it runs its loop. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        return err_setx(e, "the master is gone");
+
+    struct loop *l = loop_new(e);
+    if (l == NULL)
+        return -1;
+    struct monitor *m = monitor_new(l, channel, fds, admin_sockets_count(a->sockets),
+                                    monitor_done, l, e);
+    if (m != NULL)
+        loop_run(l);
+    monitor_free(m);
+    loop_free(l);
+    return m != NULL ? 0 : -1;
+}
+
+static pid_t fork_monitor(struct admin *a, int theirs, struct err *e)
+{
+    size_t n = admin_sockets_count(a->sockets);
+    int *keep = mem_zalloc((n + 1) * sizeof(int));
+    pid_t master = getpid();
+
+    memcpy(keep, admin_sockets_fds(a->sockets), n * sizeof(int));
+    keep[n] = theirs;
+    pid_t pid = child_fork(a->loop, &(struct child_keep){ .fds = keep, .n = n + 1 }, e);
+    free(keep);
+    if (pid != 0)
+        return pid;
+
+    int rc = monitor_work(a, theirs, master, e);
+    if (rc != 0)
+        log_error("monitor: %s", e->text);
+    exit(rc == 0 ? 0 : 1);
+}
+
+/* --- what it says --- */
+
+static void send_outcome(struct admin *a, uint64_t number, const struct outcome *o)
+{
+    int fd = outcome_write(o);
+    struct channel_msg m = {
+        .kind = CHANNEL_RELOADED, .number = number, .fds = &fd, .nfds = fd >= 0 ? 1 : 0
+    };
+
+    if (a->ch != NULL && channel_send(a->ch, &m) != 0)
+        kill(a->pid, SIGKILL);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void on_outcome(void *arg, bool ok, uint64_t generation, const struct diags *d)
+{
+    struct asked *q = arg;
+    struct outcome o = { .ok = ok, .generation = generation, .findings = *d };
+
+    if (q->admin != NULL) {
+        q->admin->asked = NULL;
+        send_outcome(q->admin, q->number, &o);
+    }
+    free(q);
+}
+
+static void on_message(void *arg, struct channel_msg *m)
+{
+    struct admin *a = arg;
+
+    if (m->kind == CHANNEL_READY) {
+        a->served = true;
+        a->false_starts = 0;
+    } else if (m->kind == CHANNEL_RELOAD && a->asked == NULL) {
+        struct asked *q = mem_zalloc(sizeof(*q));
+        *q = (struct asked){ .admin = a, .number = m->number };
+        a->asked = q;
+        reload_ask_then(a->reload, on_outcome, q);
+    } else if (a->pid > 0) {
+        log_error("the monitor speaks nonsense: it is replaced");
+        kill(a->pid, SIGKILL);
+    }
+}
+
+/* --- its life --- */
+
+static void forget_asked(struct admin *a)
+{
+    if (a->asked != NULL)
+        a->asked->admin = NULL;
+    a->asked = NULL;
+}
+
+static void on_end(void *arg)
+{
+    struct admin *a = arg;
+
+    channel_free(a->ch);
+    a->ch = NULL;
+    forget_asked(a);
+    if (a->pid > 0)
+        loop_timer_set(a->timer, END_MS);
+}
+
+static void start_later(struct admin *a)
+{
+    if (!a->served)
+        a->false_starts++;
+    uint64_t lived_us = clock_mono_us() - a->started_us;
+    loop_timer_set(a->timer, pool_respawn_ms(a->served, lived_us, a->false_starts));
+}
+
+static int start(struct admin *a, struct err *e)
+{
+    int fds[2];
+
+    a->served = false;
+    a->started_us = clock_mono_us();
+    if (channel_pair(fds, e) != 0)
+        return -1;
+    pid_t pid = fork_monitor(a, fds[1], e);
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        return -1;
+    }
+    a->pid = pid;
+    a->ch = channel_new(a->loop, fds[0], on_message, on_end, a);
+    if (a->ch == NULL)
+        kill(pid, SIGKILL);
+    return 0;
+}
+
+static void try_start(struct admin *a)
+{
+    struct err e = ERR_INIT;
+
+    if (start(a, &e) == 0)
+        return;
+    log_error("monitor: %s", e.text);
+    start_later(a);
+}
+
+static void on_timer(void *arg)
+{
+    struct admin *a = arg;
+
+    if (a->pid > 0) {
+        log_error("the monitor closed its channel and did not end: it is replaced");
+        kill(a->pid, SIGKILL);
+        return;
+    }
+    try_start(a);
+    if (a->pid > 0)
+        log_info("the monitor is replaced by process %ld", (long)a->pid);
+}
+
+bool admin_reaped(struct admin *a, pid_t pid, int wait_status)
+{
+    char how[CHILD_TEXT_MAX], message[CHILD_TEXT_MAX + 64];
+    struct logline l;
+
+    if (a == NULL || a->pid != pid)
+        return false;
+    a->pid = 0;
+    channel_free(a->ch);        /* whatever it said last is of no use any more */
+    a->ch = NULL;
+    forget_asked(a);
+    snprintf(message, sizeof(message), "the monitor %s", child_ending(wait_status, how));
+    logline_begin(&l, LOG_LEVEL_ERROR, message);
+    logline_u64(&l, "pid", (uint64_t)pid);
+    logline_end(&l);
+    start_later(a);
+    return true;
+}
+
+void admin_log(struct admin *a)
+{
+    if (a != NULL && a->ch != NULL)
+        logsink_send(a->ch);
+}
+
+/* --- for the master --- */
+
+struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_proxy *p,
+                        struct diags *d)
+{
+    struct admin *a = mem_zalloc(sizeof(*a));
+    struct diags told = { 0 };  /* by the loader */
+    struct conf_proxy who = *p;
+
+    /* Where the one process of `workers = 0` stays root, the monitor does not. */
+    if (who.workers == 0)
+        who.workers = 1;
+    a->privs = privs_plan(&who, &told);
+    a->loop = l;
+    a->reload = r;
+    a->timer = loop_timer_new(l, on_timer, a);
+    if (told.errors > 0)
+        diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,
+                 "there is no such user, as whom the admin addresses could be served");
+    else if (a->timer == NULL)
+        diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
+    else
+        a->sockets = admin_sockets_open(p, &a->privs, d);
+    diags_free(&told);
+    if (a->sockets != NULL)
+        return a;
+    admin_free(a);
+    return NULL;
+}
+
+void admin_start(struct admin *a)
+{
+    admin_sockets_log(a->sockets);
+    try_start(a);
+}
+
+/* It ends by itself when its channel does; one that does not is killed. */
+static void end_monitor(struct admin *a)
+{
+    int pidfd = pidfd_open(a->pid, 0);
+    struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+    channel_free(a->ch);
+    a->ch = NULL;
+    if (pidfd < 0 || poll(&p, 1, END_MS) != 1)
+        kill(a->pid, SIGKILL);
+    if (pidfd >= 0)
+        close(pidfd);
+    while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    a->pid = 0;
+}
+
+void admin_free(struct admin *a)
+{
+    if (a == NULL)
+        return;
+    forget_asked(a);
+    if (a->pid > 0)
+        end_monitor(a);
+    channel_free(a->ch);
+    loop_timer_free(a->timer);
+    admin_sockets_free(a->sockets);
+    privs_free(&a->privs);
+    free(a);
+}

@@ -1,0 +1,275 @@
+#include "app/monitor.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/channel.h"
+#include "app/httpd.h"
+#include "app/logsink.h"
+#include "app/outcome.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/sock.h"
+
+struct waiter {
+    struct list link;
+    struct httpd_call *call;
+    bool text;                  /* wanted as lines, not as JSON */
+};
+
+struct monitor {
+    struct channel *ch;
+    struct httpd *httpd;
+    struct addr *doors;         /* the address of each socket */
+    monitor_done_fn *done;
+    void *arg;
+    uint64_t asked;             /* the number of the reload under way; 0: none */
+    uint64_t last_number;
+    struct list hearing;        /* waiters for the outcome of that one */
+    struct list asking;         /* … of the one after it */
+};
+
+/* --- POST /reload --- */
+
+static void answer_waiters(struct list *waiters, const struct outcome *o)
+{
+    size_t json_len, text_len;
+    char *json = outcome_json(o, &json_len), *text = outcome_text(o, &text_len);
+
+    LIST_EACH(pos, tmp, waiters) {
+        struct waiter *w = LIST_OF(struct waiter, link, pos);
+        struct httpd_answer a = {
+            .status = o->ok ? 200 : 409,
+            .type = w->text ? "text/plain; charset=utf-8" : "application/json",
+            .body = w->text ? text : json,
+            .len = w->text ? text_len : json_len,
+        };
+        list_remove(&w->link);
+        httpd_answer(w->call, &a);
+        free(w);
+    }
+    free(json);
+    free(text);
+}
+
+static void refuse_waiters(struct list *waiters, const char *why)
+{
+    LIST_EACH(pos, tmp, waiters) {
+        struct waiter *w = LIST_OF(struct waiter, link, pos);
+        list_remove(&w->link);
+        httpd_say(w->call, 503, why);
+        free(w);
+    }
+}
+
+static void ask_if_due(struct monitor *m)
+{
+    struct channel_msg msg = { .kind = CHANNEL_RELOAD };
+
+    if (m->asked != 0 || list_empty(&m->asking))
+        return;
+    m->asked = msg.number = ++m->last_number;
+    LIST_EACH(pos, tmp, &m->asking) {
+        list_remove(pos);
+        list_append(&m->hearing, pos);
+    }
+    (void)channel_send(m->ch, &msg); /* a master that is gone shows as its end of file */
+}
+
+static void on_reloaded(struct monitor *m, const struct channel_msg *msg)
+{
+    struct outcome o;
+
+    if (msg->number != m->asked || m->asked == 0)
+        return;
+    m->asked = 0;
+    if (msg->nfds == 1 && outcome_read(msg->fds[0], &o)) {
+        answer_waiters(&m->hearing, &o);
+        outcome_free(&o);
+    } else {
+        refuse_waiters(&m->hearing, "how the reload ended is in the log");
+    }
+    ask_if_due(m);
+}
+
+static void want_reload(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    struct waiter *w = mem_zalloc(sizeof(*w));
+    struct span accept = { "", 0 };
+
+    (void)http1_field(r, "accept", &accept);
+    *w = (struct waiter){ .call = call, .text = http1_list_has(accept, "text/plain") };
+    list_append(&m->asking, &w->link);
+    ask_if_due(m);
+}
+
+/* --- the other endpoints, and who may use which --- */
+
+static void say_alive(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    (void)m;
+    (void)r;
+    httpd_say(call, 200, "ok");
+}
+
+static const struct endpoint {
+    const char *path;
+    bool changes;               /* POST, over a Unix socket alone; else GET and HEAD */
+    void (*serve)(struct monitor *m, struct httpd_call *call, const struct http1_request *r);
+} endpoints[] = {
+    { "/healthz", false, say_alive },
+    { "/reload", true, want_reload },
+};
+
+static const struct endpoint *find(struct span path)
+{
+    for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
+        if (str_eq(path, endpoints[i].path))
+            return &endpoints[i];
+    return NULL;
+}
+
+static void refuse_method(struct httpd_call *call, const struct endpoint *e)
+{
+    const char *text = e->changes ? "this takes POST\n" : "this takes GET\n";
+    struct httpd_answer a = {
+        .status = 405,
+        .type = "text/plain; charset=utf-8",
+        .extra = e->changes ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n",
+        .body = text,
+        .len = strlen(text),
+    };
+
+    httpd_answer(call, &a);
+}
+
+/* The name that Host has, without its port, is an address or localhost. */
+static bool names_an_address(struct span host)
+{
+    const char *colon = host.len > 0 && host.p[0] != '[' ? memchr(host.p, ':', host.len) : NULL;
+    struct span name = { host.p, colon ? (size_t)(colon - host.p) : host.len };
+
+    if (name.len == 0 || name.p[0] == '[' || str_eq(name, "localhost"))
+        return true;
+    for (size_t i = 0; i < name.len; i++)
+        if ((name.p[i] < '0' || name.p[i] > '9') && name.p[i] != '.')
+            return false;
+    return true;
+}
+
+/* What a page in somebody's browser could send. It can reach our loopback, and, by a
+   name of its own that it lets point there, read the answers too. */
+static bool is_from_a_page(const struct http1_request *r, const struct addr *door)
+{
+    struct span value;
+
+    if (http1_field(r, "origin", &value))
+        return true;
+    return addr_is_local(door) && http1_field(r, "host", &value) && !names_an_address(value);
+}
+
+static void on_request(void *arg, struct httpd_call *call, const struct http1_request *r,
+                       size_t door)
+{
+    struct monitor *m = arg;
+    bool is_unix = m->doors[door].u.sa.sa_family == AF_UNIX;
+    const struct endpoint *e = find(r->path);
+
+    if (!is_unix && is_from_a_page(r, &m->doors[door]))
+        httpd_say(call, 403, "not for web pages");
+    else if (e == NULL)
+        httpd_say(call, 404, "there is no such endpoint");
+    else if (e->changes && !is_unix)
+        httpd_say(call, 403, "only over the Unix socket");
+    else if (e->changes ? !str_eq(r->method, "POST")
+                        : !str_eq(r->method, "GET") && !str_eq(r->method, "HEAD"))
+        refuse_method(call, e);
+    else
+        e->serve(m, call, r);
+}
+
+static void forget(struct list *waiters, const struct httpd_call *call)
+{
+    LIST_EACH(pos, tmp, waiters) {
+        struct waiter *w = LIST_OF(struct waiter, link, pos);
+        if (call != NULL && w->call != call)
+            continue;
+        list_remove(&w->link);
+        free(w);
+    }
+}
+
+static void on_gone(void *arg, struct httpd_call *call)
+{
+    struct monitor *m = arg;
+
+    forget(&m->hearing, call);
+    forget(&m->asking, call);
+}
+
+/* --- the master --- */
+
+static void on_message(void *arg, struct channel_msg *msg)
+{
+    struct monitor *m = arg;
+
+    switch (msg->kind) {
+    case CHANNEL_RELOADED:
+        on_reloaded(m, msg);
+        break;
+    case CHANNEL_LOG:
+        logsink_take(msg);
+        break;
+    default:
+        break;                  /* not for us */
+    }
+}
+
+static void on_master_gone(void *arg)
+{
+    struct monitor *m = arg;
+
+    refuse_waiters(&m->hearing, "sallyport has ended");
+    refuse_waiters(&m->asking, "sallyport has ended");
+    m->done(m->arg);
+}
+
+/* --- life --- */
+
+struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, size_t n,
+                            monitor_done_fn *done, void *arg, struct err *e)
+{
+    struct monitor *m = mem_zalloc(sizeof(*m));
+    struct httpd_events ev = { .request = on_request, .gone = on_gone, .arg = m };
+    struct channel_msg ready = { .kind = CHANNEL_READY };
+
+    m->done = done;
+    m->arg = arg;
+    list_init(&m->hearing);
+    list_init(&m->asking);
+    m->doors = mem_zalloc((n + 1) * sizeof(m->doors[0]));
+    for (size_t i = 0; i < n; i++)
+        (void)sock_local_addr(sockets[i], &m->doors[i]);
+    m->httpd = httpd_new(l, sockets, n, &ev, e);
+    m->ch = channel_new(l, channel, on_message, on_master_gone, m);
+    if (m->ch == NULL)
+        err_setx(e, "memory is out");
+    if (m->ch != NULL && m->httpd != NULL && channel_send(m->ch, &ready) == 0)
+        return m;
+    monitor_free(m);
+    return NULL;
+}
+
+void monitor_free(struct monitor *m)
+{
+    if (m == NULL)
+        return;
+    httpd_free(m->httpd);
+    forget(&m->hearing, NULL);
+    forget(&m->asking, NULL);
+    channel_free(m->ch);
+    free(m->doors);
+    free(m);
+}

@@ -1,0 +1,37 @@
+/*
+ * monitor: the role that answers at the admin addresses.
+ *
+ * An unprivileged process beside the workers. It holds the admin sockets and a
+ * channel to the master, no key and no client's byte, so whatever is done to it
+ * never reaches the data path; and the master, which can do everything, parses
+ * nothing that a stranger sent: it is asked for a reload by a message of fixed form.
+ *
+ *   GET  /healthz    200 while this process runs; depends on nothing else
+ *   POST /reload     over a Unix socket alone; answered when the reload has ended,
+ *                    200 or 409, as JSON or, with Accept: text/plain, as lines
+ *
+ * One reload is asked for at a time: who comes meanwhile is answered by the one after
+ * it, for the files may have changed since the one under way has read them.
+ */
+#ifndef SALLYPORT_APP_MONITOR_H
+#define SALLYPORT_APP_MONITOR_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "net/loop.h"
+
+struct monitor;
+
+/* The master is gone: end. Called from the loop. */
+typedef void monitor_done_fn(void *arg);
+
+/*
+ * Owns `channel` (the monitor's end) and the n listening sockets, even when this fails
+ * (NULL and e). Says READY to the master.
+ */
+struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, size_t n,
+                            monitor_done_fn *done, void *arg, struct err *e);
+void monitor_free(struct monitor *m);       /* NULL is fine */
+
+#endif
