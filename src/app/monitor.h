@@ -5,6 +5,7 @@
  * channel to the master, no key and no client's byte, so whatever is done to it
  * never reaches the data path; and the master, which can do everything, parses
  * nothing that a stranger sent: it is asked for a reload by a message of fixed form.
+ * (Only with `workers = 0` is it the fork of a process that has keys in memory.)
  *
  *   GET  /healthz    200 while this process runs; depends on nothing else
  *   POST /reload     over a Unix socket alone; answered when the reload has ended,

@@ -1,12 +1,14 @@
 # The verbs but for main() are a library, so that the unit tests can link them.
 noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
+	src/cmd/admin_client.c src/cmd/admin_client.h \
 	src/cmd/check.c src/cmd/cmd.h \
 	src/cmd/dump.c \
 	src/cmd/environment.c src/cmd/environment.h \
 	src/cmd/given.c src/cmd/given.h \
 	src/cmd/help.c \
 	src/cmd/options.c src/cmd/options.h \
+	src/cmd/reload.c \
 	src/cmd/serve.c \
 	src/cmd/tunnel.c \
 	src/cmd/tunnel_certs.c src/cmd/tunnel_certs.h \

@@ -21,6 +21,7 @@ static const struct verb {
 } verbs[] = {
     { "serve", cmd_serve, "[-c FILE] [OPTION]...", "run it" },
     { "tunnel", cmd_tunnel, "[LISTEN] [UPSTREAM]", "run it with a throw-away certificate" },
+    { "reload", cmd_reload, "[-c FILE] [--admin ADDR]", "let the running one read all again" },
     { "check", cmd_check, "[-c FILE]", "say what `serve` would object to" },
     { "dump", cmd_dump, "[-c FILE]", "show the configuration in force" },
     { "help", cmd_help, "[COMMAND]", "explain a command" },
@@ -43,7 +44,7 @@ static void print_help(FILE *out)
           "usage: sallyport COMMAND [ARGUMENT]...\n"
           "\n", out);
     for (size_t i = 0; i < NVERBS; i++)
-        fprintf(out, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+        fprintf(out, "  %-8s %-24s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     fputs("\n"
           "  -h, --help       this text; after a command: about that command\n"
           "  -V, --version    the version\n"

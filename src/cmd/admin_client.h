@@ -1,0 +1,31 @@
+/*
+ * admin_client: one request to a running sallyport, over its admin Unix socket.
+ */
+#ifndef SALLYPORT_CMD_ADMIN_CLIENT_H
+#define SALLYPORT_CMD_ADMIN_CLIENT_H
+
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/diag.h"
+#include "base/err.h"
+#include "cmd/options.h"
+
+struct admin_answer {
+    unsigned status;
+    char *body;                 /* with a NUL behind it; the caller's to free() */
+    size_t len;
+};
+
+/*
+ * The Unix socket of the instance that an invocation means: --admin, else
+ * SALLYPORT_ADMIN, else [proxy] admin in its configuration file, of which nothing else
+ * has to be right. 0, or -1 with findings.
+ */
+int admin_client_find(const struct invocation *inv, struct addr *out, struct diags *d);
+
+/* Ask, and wait for the whole answer. 0, or -1 and a finding. */
+int admin_client_ask(const struct addr *to, const char *method, const char *path,
+                     struct admin_answer *out, struct diags *d);
+
+#endif
