@@ -13,6 +13,9 @@ EXTRA_DIST += tests/guard tests/summary
 UNIT_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
 UNIT_LDADD_TAIL = $(CRITERION_LIBS) $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(INIH_LIBS)
 
+# Folders that go into the release whole (below).
+DIST_FOLDERS =
+
 include tests/unit/base/local.mk
 include tests/unit/proto/local.mk
 include tests/unit/conf/local.mk
@@ -21,12 +24,13 @@ include tests/unit/tls/local.mk
 include tests/unit/proxy/local.mk
 include tests/unit/app/local.mk
 include tests/unit/cmd/local.mk
+include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/flow/local.mk
 
 # Folders that go into the release whole, from the sources only: named in EXTRA_DIST,
 # what the tests have left of the same name in the build folder would come along.
-DIST_FOLDERS = tests/flow
+DIST_FOLDERS += tests/flow
 
 dist-hook:
 	cd $(srcdir) && tar -cf - --mode=u+rwX --exclude=__pycache__ --exclude=.pytest_cache \

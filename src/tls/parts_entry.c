@@ -140,8 +140,8 @@ int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, c
     case KEY_TOO_SLOW:
         hint = anew(p);
         diag_add(d, DIAG_ERROR, p->in->where, hint,
-                 "the private key%s in %s is encrypted with more than %d rounds, or damaged", name,
-                 path, PBE_ROUNDS_MAX);
+                 "opening the private key%s in %s takes more than the %d rounds that a file may "
+                 "take, or it is damaged", name, path, PBE_ROUNDS_MAX);
         break;
     default:
         diag_add(d, DIAG_ERROR, p->in->where, "make a new copy of the file",
