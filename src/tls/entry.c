@@ -73,8 +73,8 @@ static void report_unknown(const struct store_input *in, const struct parts *p, 
 static void check_keystore(const struct store_input *in, const struct parts *p, struct diags *d)
 {
     if (p->nkeys == 0) {
-        /* Certificates alone are fine where the key is another file. */
-        if (in->nkeys == 0)
+        /* Certificates alone are fine where the key is another file, or in a folder. */
+        if (in->nkeys == 0 && !in->mixed)
             diag_add(d, DIAG_ERROR, p->in->where,
                      "name the keystore that holds the key; trusted certificates go into `ca`",
                      "no private key entry in %s (%zu trusted certificates)", p->in->path,
@@ -108,7 +108,8 @@ void entry_check(const struct store_input *in, const struct parts *files, struct
         any = true;
         check_keystore(in, &files[i], d);
     }
-    if (in->alias != NULL && !any && in->ncerts > 0)
+    /* In a folder, keystores may lie beside others. */
+    if (in->alias != NULL && !any && in->ncerts > 0 && !in->mixed)
         diag_add(d, DIAG_ERROR, in->alias_at, "remove it: a PEM or DER file has no aliases",
                  "an alias chooses an entry of a keystore, and %s is none", in->certs[0].path);
 }

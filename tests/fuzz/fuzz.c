@@ -3,7 +3,7 @@
 void fuzz_read(const uint8_t *data, size_t size, const char *alias)
 {
     static const enum parts_use uses[] = { PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE };
-    static const struct passwords both[] = { { FUZZ_PASSWORD, NULL }, { NULL, NULL } };
+    static const struct passwords both[] = { { .store = FUZZ_PASSWORD }, { .store = NULL } };
     struct tls_input in = { .path = "/fuzz", .data = data, .len = size };
 
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {

@@ -113,6 +113,34 @@ Test(load_jks, an_alias_without_a_keystore)
     made_free(&m);
 }
 
+/* A folder: what has aliases lies beside what has none, and a truststore beside the pairs. */
+Test(load_jks, in_a_folder)
+{
+    struct made m = make_server("x", NULL, "EC");
+    char *pem = join(pem_cert(m.x), pem_key(m.key));
+    struct tls_input files[] = {
+        input_text("/k/x.pem", pem), keystore("several.jks"), keystore("trusted.jks")
+    };
+    static const size_t keys[] = { 1, 1, 0 };
+
+    for (size_t i = 0; i < 3; i++) {
+        struct store_input s = { .certs = &files[i], .ncerts = 1, .mixed = true, .alias = "alpha",
+                                 .pw = { .store = PASS } };
+        struct keymats out;
+        struct diags d = { 0 };
+        int rc = load_store(&s, &out, &d);
+        diags_print(&d, stderr);
+        cr_expect_eq(rc, 0, "%s", files[i].path);
+        cr_expect_eq(out.n, keys[i], "%s", files[i].path);
+        keymats_free(&out);
+        diags_free(&d);
+    }
+    keystore_free(&files[1]);
+    keystore_free(&files[2]);
+    free(pem);
+    made_free(&m);
+}
+
 Test(load_jks, the_password_among_those_of_a_cluster)
 {
     serves("one.jks", (struct how){ .store = "other.jks:x\none.jks:" PASS "\nmore.jks:y" },
