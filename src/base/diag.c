@@ -89,65 +89,28 @@ void diags_print(const struct diags *d, FILE *out)
     }
 }
 
-/* How many bytes at s are one character of UTF-8 above ASCII (RFC 3629 4); 0: none. */
-static size_t utf8_len(const unsigned char *s)
+void diags_put_json(const struct diags *d, struct json *j, const char *name)
 {
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)
-        || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;               /* overlong, a surrogate, above U+10FFFF */
-    return n;
-}
-
-static void json_string(FILE *out, const char *name, const char *s, bool first)
-{
-    if (!first)
-        fputs(", ", out);
-    fprintf(out, "\"%s\": ", name);
-    if (s == NULL) {
-        fputs("null", out);
-        return;
+    json_array(j, name, JSON_LINES);
+    for (size_t i = 0; i < d->n; i++) {
+        const struct diag *g = &d->v[i];
+        json_object(j, NULL, JSON_LINE);
+        json_text(j, "level", level_words[g->level]);
+        json_text(j, "file", g->file);
+        json_number(j, "line", g->line);
+        json_text(j, "section", g->section);
+        json_text(j, "key", g->key);
+        json_text(j, "value", g->value);
+        json_text(j, "message", g->message);
+        json_text(j, "hint", g->hint);
+        json_end(j);
     }
-    fputc('"', out);
-    while (*s != '\0') {
-        unsigned char c = (unsigned char)*s;
-        size_t n = c < 0x80 ? 1 : utf8_len((const unsigned char *)s);
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(out, "\\u%04x", c);
-        else if (n == 0)
-            fputs("\\ufffd", out);
-        else
-            fwrite(s, 1, n, out);
-        s += n > 0 ? n : 1;
-    }
-    fputc('"', out);
+    json_end(j);
 }
 
 void diags_print_json(const struct diags *d, FILE *out)
 {
-    fputs("[", out);
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diag *g = &d->v[i];
-        fputs(i ? ",\n  {" : "\n  {", out);
-        json_string(out, "level", level_words[g->level], true);
-        json_string(out, "file", g->file, false);
-        fprintf(out, ", \"line\": %u", g->line);
-        json_string(out, "section", g->section, false);
-        json_string(out, "key", g->key, false);
-        json_string(out, "value", g->value, false);
-        json_string(out, "message", g->message, false);
-        json_string(out, "hint", g->hint, false);
-        fputc('}', out);
-    }
-    fputs(d->n ? "\n]\n" : "]\n", out);
+    diags_put_json(d, &(struct json){ .out = out }, NULL);
 }
 
 void diags_log_only(const struct diags *d, bool notes)

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/json.h"
+
 /* Where a value was set. line 0: the file as a whole, or no file. */
 struct origin {
     const char *file;
@@ -57,6 +59,7 @@ char *diag_text(const struct diag *g);
 
 void diags_print(const struct diags *d, FILE *out);        /* a line each */
 void diags_print_json(const struct diags *d, FILE *out);   /* an array of objects */
+void diags_put_json(const struct diags *d, struct json *j, const char *name); /* within more */
 void diags_log(const struct diags *d);                     /* a log line each */
 void diags_log_only(const struct diags *d, bool notes);    /* the notes, or all but those */
 
