@@ -34,7 +34,8 @@ void options_help(const struct option_rules *r)
         puts("  -c, --config FILE\n"
              "        the configuration (default " SALLYPORT_SYSCONFDIR "/sallyport.conf)");
     if (r->json)
-        puts("  --json\n        findings as JSON");
+        puts(r->nonly > 0 ? "  --json\n        the same as JSON"
+                          : "  --json\n        findings as JSON");
     puts("  -h, --help\n        this text");
 
     if (r->configuration) {
@@ -43,6 +44,10 @@ void options_help(const struct option_rules *r)
             print_section(order[s]);
         puts("  --tls-cert, --tls-key, --tls-ca-file are accepted for --cert, --key, --ca");
     }
+    for (size_t i = 0; i < r->nonly; i++)
+        print_row(&conf_keys[r->only[i]]);
+    if (r->nonly > 0)
+        return;
     puts("\nThe process:");
     print_section(SECTION_PROXY);
     puts("\nEvery flag is a variable, too: --drain-timeout is SALLYPORT_DRAIN_TIMEOUT (lists with\n"

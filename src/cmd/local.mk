@@ -10,6 +10,7 @@ libcmd_a_SOURCES = \
 	src/cmd/options.c src/cmd/options.h \
 	src/cmd/reload.c \
 	src/cmd/serve.c \
+	src/cmd/show.c \
 	src/cmd/tunnel.c \
 	src/cmd/tunnel_certs.c src/cmd/tunnel_certs.h \
 	src/cmd/tunnel_names.c src/cmd/tunnel_names.h

@@ -24,6 +24,7 @@ static const struct verb {
     { "reload", cmd_reload, "[-c FILE] [--admin ADDR]", "let the running one read all again" },
     { "check", cmd_check, "[-c FILE]", "say what `serve` would object to" },
     { "dump", cmd_dump, "[-c FILE]", "show the configuration in force" },
+    { "show", cmd_show, "FILE...", "say what is in a certificate, key or CRL file" },
     { "help", cmd_help, "[COMMAND]", "explain a command" },
     { "version", cmd_version, "", "print the version" },
 };

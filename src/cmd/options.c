@@ -52,6 +52,11 @@ static void usage_error(struct command_line *l, const char *flag, char *hint, co
 
 static bool takes(const struct option_rules *r, const struct key_row *row)
 {
+    for (size_t i = 0; i < r->nonly; i++)
+        if (&conf_keys[r->only[i]] == row)
+            return true;
+    if (r->nonly > 0)
+        return false;
     return row->flag != NULL && (row->section == SECTION_PROXY || r->configuration);
 }
 
@@ -144,10 +149,12 @@ static void take_argument(struct command_line *l, const char *word)
 {
     struct invocation *out = l->out;
 
-    if (out->nargs < l->rules->max_args && out->nargs < OPTIONS_ARGS_MAX)
-        out->args[out->nargs++] = word;
-    else
+    if (out->nargs >= l->rules->max_args) {
         usage_error(l, word, NULL, "not expected here");
+        return;
+    }
+    out->args = mem_grow(out->args, out->nargs + 1, sizeof(out->args[0]));
+    out->args[out->nargs++] = word;
 }
 
 static void read_command_line(struct command_line *l)
@@ -211,10 +218,13 @@ int options_parse(int argc, char **argv, const struct option_rules *rules, struc
     *out = (struct invocation){ 0 };
     read_command_line(&l);
     if (!l.help) {
-        const char *config = environment_read(rules->configuration, &env, &d);
+        const char *config =
+            rules->nonly == 0 ? environment_read(rules->configuration, &env, &d) : NULL;
         const char *origin = settle_config(&l, config);
         givens_merge(&cli, &env);
         settle_source(&l, origin);
+        if (out->nargs < rules->min_args)
+            usage_error(&l, NULL, NULL, "what is it to look at? name a file");
         if (d.errors == 0)
             givens_settings(&cli, &out->overrides);
         diags_print(&d, stderr);
@@ -235,5 +245,6 @@ int options_parse(int argc, char **argv, const struct option_rules *rules, struc
 void invocation_free(struct invocation *inv)
 {
     settings_free(&inv->overrides);
+    free(inv->args);
     *inv = (struct invocation){ 0 };
 }

@@ -15,25 +15,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "conf/conf.h"
 #include "conf/settings.h"
 
-#define OPTIONS_ARGS_MAX 2
-
-/* What a verb takes. Keys of [proxy] are taken by all that use this. */
+/* What a verb takes. Keys of [proxy] are taken by all but who names `only` some. */
 struct option_rules {
     const char *verb;           /* "check" */
     const char *args;           /* "[LISTEN] [UPSTREAM]" for the usage line, or "" */
     const char *summary;        /* one line for --help */
-    unsigned max_args;
+    unsigned min_args, max_args;
     bool configuration;         /* --config, and the flags of the one route */
     bool json;                  /* --json */
+    const enum conf_key *only;  /* the flags of these keys and no others, and no variables */
+    size_t nonly;
 };
 
 struct invocation {
     const char *config_path;    /* NULL: the route comes from flags */
     struct settings overrides;
     bool json;
-    const char *args[OPTIONS_ARGS_MAX];
+    const char **args;
     size_t nargs;
 };
 

@@ -120,6 +120,27 @@ char *cert_subject(X509 *x, char out[CERT_TEXT_MAX])
     return out;
 }
 
+/* A comma in a name would look like the end of it: it is written as str_escape() writes. */
+static char *without_commas(char *name)
+{
+    size_t n = 0;
+
+    for (const char *c = name; *c != '\0'; c++)
+        n += *c == ',';
+    if (n == 0)
+        return name;
+
+    char *out = mem_zalloc(strlen(name) + 3 * n + 1), *to = out;
+    for (const char *c = name; *c != '\0'; c++) {
+        if (*c == ',')
+            to += sprintf(to, "\\x2c");
+        else
+            *to++ = *c;
+    }
+    free(name);
+    return out;
+}
+
 char *cert_names(X509 *x)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
@@ -128,6 +149,8 @@ char *cert_names(X509 *x)
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         char *one = general_name(sk_GENERAL_NAME_value(names, i));
+        if (one != NULL)
+            one = without_commas(one);
         size_t n = one != NULL ? strlen(one) : 0;
         if (n > 0) {
             out = mem_grow(out, len + n + sizeof(", "), 1);

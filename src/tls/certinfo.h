@@ -27,7 +27,8 @@ char *cert_issuer(const X509 *x, char out[CERT_TEXT_MAX]);
 /* The alternative names a client may dial: "DNS:a.example, IP:10.0.0.1, ..."; "no name". */
 char *cert_dialled_names(X509 *x, char out[CERT_TEXT_MAX]);
 
-/* All its alternative names, of the other kinds too, or ""; the caller's to free(). */
+/* All its alternative names, of the other kinds too, or ""; the caller's to free(). A comma
+   is between two names and nowhere else. */
 char *cert_names(X509 *x);
 
 /*

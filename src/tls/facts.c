@@ -30,6 +30,19 @@ static char *digest_text(const unsigned char *d, unsigned len)
     return out;
 }
 
+/* Of the SubjectPublicKeyInfo as it stands in the certificate. */
+static char *spki_digest(X509 *x)
+{
+    unsigned char d[EVP_MAX_MD_SIZE], *der = NULL;
+    unsigned len = 0;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+
+    if (n <= 0 || EVP_Digest(der, (size_t)n, d, &len, EVP_sha256(), NULL) != 1)
+        len = 0;
+    OPENSSL_free(der);
+    return digest_text(d, len);
+}
+
 void fact_of_cert(X509 *x, struct fact *out)
 {
     char text[CERT_TEXT_MAX], key[KEY_TEXT_MAX];
@@ -46,6 +59,7 @@ void fact_of_cert(X509 *x, struct fact *out)
     if (X509_digest(x, EVP_sha256(), d, &len) != 1)
         len = 0;
     out->sha256 = digest_text(d, len);
+    out->spki_sha256 = spki_digest(x);
     out->not_before = time_of(X509_get0_notBefore(x));
     out->not_after = time_of(X509_get0_notAfter(x));
     out->ca = cert_is_ca(x);
@@ -76,12 +90,13 @@ void fact_of_crl(X509_CRL *crl, struct fact *out)
     sslerr_clear();
 }
 
-#define TEXTS 9
+#define TEXTS 10
 
 static void texts_of(struct fact *f, char **out[TEXTS])
 {
     char **all[TEXTS] = { &f->path, &f->alias, &f->name, &f->subject, &f->issuer,
-                          &f->serial, &f->names, &f->key, &f->sha256 };
+                          &f->serial, &f->names, &f->key, &f->sha256,
+                          &f->spki_sha256 };
 
     memcpy(out, all, sizeof(all));
 }

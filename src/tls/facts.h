@@ -27,10 +27,11 @@ struct fact {
     char *alias;                /* its keystore entry; NULL: none */
     char *name;                 /* short, as in log lines: "CN=a" (CRL: its issuer) */
     char *subject, *issuer;     /* in full, as RFC 2253 has it; a CRL has no subject */
-    char *serial;               /* hexadecimal; a CRL's number, or NULL */
+    char *serial;               /* hexadecimal, upper case; a CRL's number, or NULL */
     char *names;                /* "DNS:a.example, IP:10.0.0.1"; "" without */
     char *key;                  /* "EC P-256"; NULL for a CRL */
     char *sha256;               /* of the DER, lower-case hexadecimal */
+    char *spki_sha256;          /* the same of its public key (RFC 7469 2.4); NULL for a CRL */
     int64_t not_before, not_after;  /* seconds since 1970; a CRL's thisUpdate and nextUpdate.
                                    INT64_MIN for one that is no time, INT64_MAX: no nextUpdate */
     int64_t file_time;          /* when the file was last written; 0: unknown */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tls/certinfo.h"
+#include "tls/judge.h"
 #include "tls/key_decoder.h"
 #include "tls/sslerr.h"
 
@@ -165,53 +166,19 @@ static void usages_text(const EXTENDED_KEY_USAGE *usages, char *out, size_t cap)
 
 static void check_usage(const struct judge *j)
 {
-    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(j->k->leaf, NID_ext_key_usage, NULL, NULL);
-    bool server = usages == NULL;
+    EXTENDED_KEY_USAGE *usages;
     char text[160];
 
-    for (int i = 0; i < sk_ASN1_OBJECT_num(usages) && !server; i++) {
-        int nid = OBJ_obj2nid(sk_ASN1_OBJECT_value(usages, i));
-        server = nid == NID_server_auth || nid == NID_anyExtendedKeyUsage;
-    }
-    if (!server) {
-        usages_text(usages, text, sizeof(text));
-        diag_add(j->d, DIAG_ERROR, j->where,
-                 "ask for a certificate with the extended key usage serverAuth",
-                 "%s: %s is not for servers: its extended key usage is %s only", j->path, j->name,
-                 text);
-    }
+    if (judge_is_for_servers(j->k->leaf))
+        return;
+    usages = X509_get_ext_d2i(j->k->leaf, NID_ext_key_usage, NULL, NULL);
+    usages_text(usages, text, sizeof(text));
+    diag_add(j->d, DIAG_ERROR, j->where,
+             "ask for a certificate with the extended key usage serverAuth",
+             "%s: %s is not for servers: its extended key usage is %s only", j->path, j->name,
+             text);
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
     sslerr_clear();
-}
-
-static void check_form(const struct judge *j)
-{
-    X509 *x = j->k->leaf;
-    char name[CERT_TEXT_MAX];
-    int bits = EVP_PKEY_get_bits(j->k->key);
-
-    if (X509_get_version(x) == X509_VERSION_1)
-        diag_add(j->d, DIAG_WARNING, j->where,
-                 "some clients refuse it; -extfile of openssl x509 -req makes it version 3",
-                 "%s: %s is an X.509 version 1 certificate", j->path, j->name);
-    if (strcmp(cert_dialled_names(x, name), "no name") == 0)
-        diag_add(j->d, DIAG_WARNING, j->where,
-                 "clients that check the name refuse it: add subjectAltName=DNS:NAME",
-                 "%s: %s has no subject alternative name (DNS or IP)", j->path, j->name);
-    if (EVP_PKEY_get_base_id(j->k->key) == EVP_PKEY_RSA && bits < 2048)
-        diag_add(j->d, DIAG_WARNING, j->where, "make a new key: 2048 bits or more, or EC P-256",
-                 "%s: the RSA key of %s has %d bits only", j->path, j->name, bits);
-}
-
-static bool names_issuer_url(X509 *x)
-{
-    AUTHORITY_INFO_ACCESS *access = X509_get_ext_d2i(x, NID_info_access, NULL, NULL);
-    bool found = false;
-
-    for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(access) && !found; i++)
-        found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
-    AUTHORITY_INFO_ACCESS_free(access);
-    return found;
 }
 
 static void check_chain(const struct judge *j)
@@ -234,9 +201,8 @@ static void check_chain(const struct judge *j)
     }
     for (int i = 0; i < sk_X509_num(chain); i++)
         check_dates(j, sk_X509_value(chain, i), false);
-    /* Who publishes where the issuer can be had is a public CA, and works through
-       intermediates; a private CA often signs with its root, which clients have. */
-    if (sk_X509_num(chain) == 0 && !cert_self_signed(j->k->leaf) && names_issuer_url(j->k->leaf))
+    if (sk_X509_num(chain) == 0 && !cert_self_signed(j->k->leaf)
+        && judge_names_issuer_url(j->k->leaf))
         diag_add(j->d, DIAG_WARNING, j->where,
                  "append the CA's intermediate certificate to the file",
                  "%s: the certificate of the issuer %s is missing; clients that know only the root "
@@ -247,6 +213,7 @@ static void check_chain(const struct judge *j)
 void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
                    struct diag_at where, const char *path, struct diags *d)
 {
+    struct judge_at at = { path, where, d };
     struct judge j = { .k = k, .rules = rules, .where = where, .path = path, .d = d };
 
     sslerr_clear();
@@ -254,6 +221,9 @@ void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
     check_match(&j);
     check_dates(&j, k->leaf, true);
     check_usage(&j);
-    check_form(&j);
+    judge_server_form(&at, k->leaf);
+    judge_strength(&at, k->leaf);
+    for (int i = 0; i < sk_X509_num(k->chain); i++)
+        judge_strength(&at, sk_X509_value(k->chain, i));
     check_chain(&j);
 }

@@ -39,7 +39,8 @@ struct keypair_rules {
  * What is wrong with it. Errors: key does not match the leaf; leaf expired
  * (unless served all the same) or not valid yet; leaf whose extended key usage
  * excludes serverAuth. Warnings: no subject alternative name; X.509 v1; chain
- * with a gap or out of order; an intermediate that is expired; RSA key under 2048 bits.
+ * with a gap or out of order; an intermediate that is expired; what judge_strength() has
+ * to say of each.
  * Every finding has a hint with the fix.
  */
 void keypair_check(const struct keypair *k, const struct keypair_rules *rules,

@@ -5,6 +5,8 @@ libtls_a_SOURCES = \
 	src/tls/certs.c src/tls/certs.h \
 	src/tls/chain.c src/tls/chain.h \
 	src/tls/ctx.c src/tls/ctx.h \
+	src/tls/describe.c src/tls/describe.h \
+	src/tls/describe_words.c src/tls/describe_words.h \
 	src/tls/digest.c src/tls/digest.h \
 	src/tls/entry.c src/tls/entry.h \
 	src/tls/facts.c src/tls/facts.h \
@@ -14,6 +16,7 @@ libtls_a_SOURCES = \
 	src/tls/identity.c src/tls/identity.h \
 	src/tls/issue.c src/tls/issue.h \
 	src/tls/jks_crypt.c src/tls/jks_crypt.h \
+	src/tls/judge.c src/tls/judge.h \
 	src/tls/key_decoder.c src/tls/key_decoder.h \
 	src/tls/keypair.c src/tls/keypair.h \
 	src/tls/load.c src/tls/load.h src/tls/load_trust.c \

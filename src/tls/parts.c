@@ -11,16 +11,25 @@
 
 static const char *wanted(enum parts_use use)
 {
-    if (use == PARTS_PAIR_FILE)
-        return "a certificate or its private key";
-    return use == PARTS_KEY_FILE ? "a private key" : "a certificate";
+    switch (use) {
+    case PARTS_KEY_FILE:
+        return "private key";
+    case PARTS_PAIR_FILE:
+        return "certificate or its private key";
+    case PARTS_CRL_FILE:
+        return "certificate revocation list";
+    case PARTS_SHOW:
+        return "key, certificate or certificate revocation list";
+    default:
+        return "certificate";
+    }
 }
 
 static int refuse_alien(const struct parts *p, enum alien a, struct diags *d)
 {
     char *hint = alien_hint(a, p->use, p->in->path);
 
-    diag_add(d, DIAG_ERROR, p->in->where, hint, "%s is %s, not %s", p->in->path, alien_text(a),
+    diag_add(d, DIAG_ERROR, p->in->where, hint, "%s is %s, not a %s", p->in->path, alien_text(a),
              wanted(p->use));
     free(hint);
     return -1;
@@ -44,6 +53,10 @@ static int refuse_empty_keystore(const struct parts *p, struct diags *d)
     if (p->use == PARTS_KEY_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, NULL,
                  "no private key entry in %s (%zu trusted certificates)", p->in->path, p->ncerts);
+    else if (p->use == PARTS_CRL_FILE)
+        diag_add(d, DIAG_ERROR, p->in->where, "name the CRL as a file of its own, PEM or DER",
+                 "%s is %s, which holds no certificate revocation list", p->in->path,
+                 parts_form_text(p));
     else
         diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s is %s without a certificate", p->in->path,
                  parts_form_text(p));
@@ -54,6 +67,7 @@ static int refuse_empty_keystore(const struct parts *p, struct diags *d)
 static int refuse_empty(const struct parts *p, struct diags *d)
 {
     const char *path = p->in->path;
+    bool has_key = p->nkeys + p->nclosed > 0;
 
     if (parts_is_keystore(p))
         return refuse_empty_keystore(p, d);
@@ -62,7 +76,12 @@ static int refuse_empty(const struct parts *p, struct diags *d)
     if (p->use == PARTS_PAIR_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no certificate and no private key",
                  path);
-    else if (p->use != PARTS_KEY_FILE && p->nkeys + p->nclosed > 0)
+    else if (p->use == PARTS_CRL_FILE && (has_key || p->ncerts > 0))
+        diag_add(d, DIAG_ERROR, p->in->where,
+                 "the certificate of a CA goes into the setting `ca`, its CRL here",
+                 "%s holds a %s and no certificate revocation list", path,
+                 p->ncerts > 0 ? "certificate" : "private key");
+    else if (p->use != PARTS_KEY_FILE && has_key)
         diag_add(d, DIAG_ERROR, p->in->where,
                  p->use == PARTS_CERT_FILE
                      ? "a key goes into the setting `key`, its certificate here"
@@ -73,8 +92,7 @@ static int refuse_empty(const struct parts *p, struct diags *d)
                  "a certificate goes into the setting `cert`, its private key here",
                  "%s holds a certificate and no private key", path);
     else
-        diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no %s", path,
-                 p->use == PARTS_KEY_FILE ? "private key" : "certificate");
+        diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no %s", path, wanted(p->use));
     return -1;
 }
 
@@ -83,6 +101,9 @@ static bool has_what_is_wanted(const struct parts *p)
     switch (p->use) {
     case PARTS_KEY_FILE: return p->nkeys > 0;
     case PARTS_PAIR_FILE: return p->nkeys + p->ncerts > 0;
+    case PARTS_CRL_FILE: return p->ncrls > 0;
+    case PARTS_SHOW:
+        return parts_is_keystore(p) || p->ncerts + p->nkeys + p->ncrls + p->nothers > 0;
     default: return p->ncerts > 0;
     }
 }
@@ -181,6 +202,27 @@ void parts_add_cert(struct parts *p, X509 *x, bool trusted)
     p->certs[p->ncerts++] = (struct part_cert){ .x = x, .trusted = trusted };
 }
 
+bool parts_wants_crls(const struct parts *p)
+{
+    return p->use == PARTS_TRUST_FILE || p->use == PARTS_CRL_FILE || p->use == PARTS_SHOW;
+}
+
+void parts_add_crl(struct parts *p, X509_CRL *crl)
+{
+    p->crls = mem_grow(p->crls, p->ncrls + 1, sizeof(X509_CRL *));
+    p->crls[p->ncrls++] = crl;
+}
+
+void parts_add_alien(struct parts *p, enum alien kind, const uint8_t *der, size_t len)
+{
+    if (p->alien == ALIEN_NONE)
+        p->alien = kind;
+    if (p->use != PARTS_SHOW || kind == ALIEN_NONE)
+        return;
+    p->others = mem_grow(p->others, p->nothers + 1, sizeof(p->others[0]));
+    p->others[p->nothers++] = (struct part_other){ kind, { mem_dup(der, len), len } };
+}
+
 struct der parts_cert_der(const X509 *x)
 {
     unsigned char *p = NULL;
@@ -203,7 +245,13 @@ void parts_free(struct parts *p)
         EVP_PKEY_free(p->keys[i].key);
         free(p->keys[i].alias);
     }
+    for (size_t i = 0; i < p->ncrls; i++)
+        X509_CRL_free(p->crls[i]);
+    for (size_t i = 0; i < p->nothers; i++)
+        mem_wipe_free(p->others[i].der.p, p->others[i].der.len);
     free(p->certs);
     free(p->keys);
+    free(p->crls);
+    free(p->others);
     *p = (struct parts){ 0 };
 }

@@ -1,5 +1,5 @@
 /*
- * parts: the certificates and private keys in one file, whatever its form.
+ * parts: the certificates, private keys and CRLs in one file, whatever its form.
  *
  * The first half of loading: parts_read() tells the form by content, takes the
  * file apart and reports what is damaged, locked or of another kind. Who belongs
@@ -32,9 +32,16 @@ enum alien {                    /* what is neither certificate nor key, but know
     ALIEN_UTF16
 };
 
-/* What the file is read for. For trust, keys are counted and stay closed. A pair file
-   is one of those that make up a pair: certificates, a key, or both. */
-enum parts_use { PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE, PARTS_PAIR_FILE };
+/*
+ * What the file is read for. For trust and of a CRL file, keys are counted and stay
+ * closed. A pair file is one of those that make up a pair: certificates, a key, or both.
+ * To be shown, everything is taken: a key that no password opens is no error but an entry
+ * (part_key.key is NULL), and what is neither key, certificate nor CRL is kept as it is
+ * (parts.others).
+ */
+enum parts_use {
+    PARTS_CERT_FILE, PARTS_KEY_FILE, PARTS_TRUST_FILE, PARTS_PAIR_FILE, PARTS_CRL_FILE, PARTS_SHOW
+};
 
 enum parts_form { FORM_PEM, FORM_DER, FORM_PKCS12, FORM_JKS, FORM_JCEKS };
 
@@ -54,9 +61,15 @@ struct part_cert {
 };
 
 struct part_key {
-    EVP_PKEY *key;              /* NULL: an entry of a keystore that stayed closed, because
-                                   it is not the one meant, or not to be opened at all */
+    EVP_PKEY *key;              /* NULL: it stayed closed: a keystore's entry that is not the
+                                   one meant, or not to be opened; PARTS_SHOW: any */
     char *alias;                /* as above */
+    bool encrypted;             /* it lay in the file under a password */
+};
+
+struct part_other {
+    enum alien kind;
+    struct der der;
 };
 
 struct parts {
@@ -70,6 +83,10 @@ struct parts {
     size_t nkeys;
     struct key_decoder *decoder;
     size_t nclosed;             /* keys that were seen and not opened, or could not be */
+    X509_CRL **crls;            /* of a trust or CRL file, and to be shown */
+    size_t ncrls;
+    struct part_other *others;  /* PARTS_SHOW alone */
+    size_t nothers;
     enum alien alien;           /* the first of its kind in the file */
 };
 
@@ -104,6 +121,12 @@ int parts_jks(struct parts *out, const struct passwords *pw, struct diags *d);
 int parts_p12(struct parts *out, const struct passwords *pw, struct diags *d);
 
 void parts_add_cert(struct parts *p, X509 *x, bool trusted);    /* takes x */
+void parts_add_crl(struct parts *p, X509_CRL *crl);             /* takes crl */
+/* Of another kind: the first is remembered, for who wanted something else; of what is
+   read to be shown, all are. */
+void parts_add_alien(struct parts *p, enum alien kind, const uint8_t *der, size_t len);
+
+bool parts_wants_crls(const struct parts *p);
 
 struct der parts_cert_der(const X509 *x);       /* p is the caller's */
 
@@ -122,7 +145,7 @@ bool parts_entry_meant(const struct parts *p, size_t key);
 /* PKCS#8, open: becomes the key of an entry, or is reported. 0 or -1. */
 int parts_entry_key(struct parts *p, size_t key, const PKCS8_PRIV_KEY_INFO *info,
                     struct diags *d);
-/* Reports; -1. `how` is the encryption's name, or NULL. */
+/* Reports; -1, and 0 of what is read to be shown. `how` is the encryption's name, or NULL. */
 int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, const char *how,
                        const struct passwords *pw, struct diags *d);
 

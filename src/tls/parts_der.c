@@ -129,6 +129,16 @@ static int refuse(const struct parts *out, const char *why, struct diags *d)
     return -1;
 }
 
+static int add_crls(struct parts *out, const uint8_t *p, const uint8_t *end, struct diags *d)
+{
+    for (X509_CRL *c; p < end && (c = d2i_X509_CRL(NULL, &p, (long)(end - p))) != NULL;)
+        parts_add_crl(out, c);
+    sslerr_clear();
+    if (out->use == PARTS_TRUST_FILE)
+        out->alien = ALIEN_CRL;
+    return p < end ? refuse(out, "there are other bytes behind the CRL", d) : 0;
+}
+
 int parts_der(struct parts *out, const struct passwords *pw, struct diags *d)
 {
     const uint8_t *p = out->in->data, *end = p + out->in->len;
@@ -145,8 +155,11 @@ int parts_der(struct parts *out, const struct passwords *pw, struct diags *d)
         return refuse(out, "there are other bytes behind the certificate", d);
     if (out->ncerts > 0)
         return 0;
-    out->alien = other_kind(p, out->in->len);
-    if (out->alien != ALIEN_NONE)
+    enum alien kind = other_kind(p, out->in->len);
+    if (kind == ALIEN_CRL && parts_wants_crls(out))
+        return add_crls(out, p, end, d);
+    parts_add_alien(out, kind, p, out->in->len);
+    if (kind != ALIEN_NONE)
         return 0;
     if (!key_form(p, out->in->len, &form))
         return refuse(out, "it is neither a certificate nor a key, or it is damaged", d);

@@ -63,8 +63,10 @@ void parts_add_entry_key(struct parts *p, char *alias)
 
 bool parts_entry_meant(const struct parts *p, size_t key)
 {
-    if (p->use == PARTS_TRUST_FILE)
+    if (p->use == PARTS_TRUST_FILE || p->use == PARTS_CRL_FILE)
         return false;
+    if (p->use == PARTS_SHOW)
+        return true;
     return p->alias != NULL ? parts_alias_is(p->keys[key].alias, p->alias) : p->nkeys == 1;
 }
 
@@ -114,10 +116,23 @@ static char *key_password_hint(const struct parts *p, const struct passwords *pw
                       "key_password_file = FILE");
 }
 
+/* Shown is what opens: a key may have a password of its own that nobody gave, and of very
+   many not each is tried. */
+static bool may_stay_closed(const struct parts *p, enum key_opened why, const struct passwords *pw)
+{
+    if (p->use != PARTS_SHOW)
+        return false;
+    return why == KEY_NO_PASSWORD || why == KEY_TOO_SLOW
+        || (why == KEY_WRONG_PASSWORD && (pw == NULL || pw->key == NULL));
+}
+
 int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, const char *how,
                        const struct passwords *pw, struct diags *d)
 {
     const char *alias = p->keys[key].alias, *path = p->in->path;
+
+    if (may_stay_closed(p, why, pw))
+        return 0;
     char *name = alias != NULL ? mem_printf(" \"%s\"", alias) : mem_strdup(""), *hint = NULL;
 
     switch (why) {
@@ -150,7 +165,7 @@ int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, c
     }
     free(name);
     free(hint);
-    return -1;
+    return p->use == PARTS_SHOW ? 0 : -1;       /* there are others to be shown */
 }
 
 int parts_needs_password(const struct parts *p, struct diags *d)
@@ -183,8 +198,9 @@ int parts_damaged(const struct parts *p, const char *why, struct diags *d)
 
 void parts_unchecked(const struct parts *p, struct diags *d)
 {
-    diag_add(d, DIAG_WARNING, p->in->where,
-             "name a file that holds its password: password_file = FILE",
+    diag_add(d, p->use == PARTS_SHOW ? DIAG_NOTE : DIAG_WARNING, p->in->where,
+             p->use == PARTS_SHOW ? "name a file that holds its password: --password-file FILE"
+                                  : "name a file that holds its password: password_file = FILE",
              "%s is used without its password, so nothing shows whether it was changed",
              p->in->path);
 }

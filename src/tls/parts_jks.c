@@ -66,7 +66,7 @@ static int check_digest(struct reader *r, const struct jks *k)
 {
     if (r->pw->store != NULL)
         return jks_digest_fits(k, r->pw->store) ? 0 : parts_wrong_password(r->out, r->pw, r->d);
-    if (r->out->use != PARTS_TRUST_FILE)
+    if (r->out->use != PARTS_TRUST_FILE && r->out->use != PARTS_SHOW)
         return parts_needs_password(r->out, r->d);
     parts_unchecked(r->out, r->d);
     return 0;
@@ -133,9 +133,11 @@ static int open_key(struct reader *r, size_t key)
     char how[80];
     int rc;
 
+    if (password == NULL)
+        return parts_entry_closed(r->out, key, KEY_NO_PASSWORD, NULL, r->pw, r->d);
     why = jks_open_key(r->sealed[key], password, &r->rounds, &info, how);
     /* keytool and others know one password for both, whatever they were told. */
-    if (why == KEY_WRONG_PASSWORD && password != r->pw->store)
+    if (why == KEY_WRONG_PASSWORD && password != r->pw->store && r->pw->store != NULL)
         why = jks_open_key(r->sealed[key], r->pw->store, &r->rounds, &info, how);
     if (why != KEY_OPEN)
         return parts_entry_closed(r->out, key, why, how, r->pw, r->d);

@@ -158,7 +158,7 @@ static bool signs_tls(const EVP_PKEY *key)
 
 int parts_usable_key(const struct parts *p, const EVP_PKEY *key, struct diags *d)
 {
-    if (signs_tls(key))
+    if (signs_tls(key) || p->use == PARTS_SHOW)
         return 0;
     diag_add(d, DIAG_ERROR, p->in->where,
              "make an EC or RSA key (older keytool versions make DSA ones: -keyalg RSA)",
@@ -167,14 +167,21 @@ int parts_usable_key(const struct parts *p, const EVP_PKEY *key, struct diags *d
     return -1;
 }
 
+static void keep_key(struct parts *p, EVP_PKEY *key, bool encrypted)
+{
+    p->keys = mem_grow(p->keys, p->nkeys + 1, sizeof(p->keys[0]));
+    p->keys[p->nkeys++] = (struct part_key){ .key = key, .encrypted = encrypted };
+}
+
 int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, size_t len,
                   size_t line, const char *password, struct diags *d)
 {
     EVP_PKEY *key = NULL;
+    bool encrypted = form == KEY_PKCS8_ENCRYPTED || strstr(dek, "DEK-Info:") != NULL;
     enum key_opened why;
 
     p->nclosed++;
-    if (p->use == PARTS_TRUST_FILE)
+    if (p->use == PARTS_TRUST_FILE || p->use == PARTS_CRL_FILE)
         return 0;
     sslerr_clear();
     if (len > INT_MAX)
@@ -186,6 +193,12 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
     else
         why = open_plain(p, form, der, len, &key);
     sslerr_clear();
+    if (why != KEY_OPEN && p->use == PARTS_SHOW && why != KEY_DAMAGED) {
+        keep_key(p, NULL, encrypted);
+        if (why != KEY_NO_PASSWORD)
+            report(p, why, line, d);
+        return 0;
+    }
     if (why != KEY_OPEN)
         return report(p, why, line, d);
 
@@ -194,7 +207,6 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
         return -1;
     }
     p->nclosed--;
-    p->keys = mem_grow(p->keys, p->nkeys + 1, sizeof(p->keys[0]));
-    p->keys[p->nkeys++] = (struct part_key){ .key = key };
+    keep_key(p, key, encrypted);
     return 0;
 }

@@ -75,6 +75,20 @@ static void add_cert(struct reader *r, const uint8_t *der, long len, bool truste
         parts_add_cert(r->out, x, trusted);
 }
 
+static void add_crl(struct reader *r, const uint8_t *der, long len)
+{
+    const uint8_t *p = der;
+    char why[128];
+    X509_CRL *crl;
+
+    sslerr_clear();
+    crl = d2i_X509_CRL(NULL, &p, len);
+    if (crl == NULL)
+        damaged(r, "CRL", sslerr_text(why, sizeof(why)), "make a new copy of it");
+    else
+        parts_add_crl(r->out, crl);
+}
+
 static bool key_form(const char *block, enum key_form *form)
 {
     static const struct {
@@ -98,6 +112,7 @@ static bool key_form(const char *block, enum key_form *form)
 static void block(struct reader *r, const char *name, char *header, uint8_t *data, long len)
 {
     enum key_form form;
+    enum alien kind;
 
     if (strcmp(name, "CERTIFICATE") == 0 || strcmp(name, "X509 CERTIFICATE") == 0) {
         add_cert(r, data, len, false);
@@ -107,8 +122,12 @@ static void block(struct reader *r, const char *name, char *header, uint8_t *dat
         if (parts_add_key(r->out, form, header, data, (size_t)len, line_of(r, r->begin),
                           r->password, r->d) != 0)
             r->rc = -1;
-    } else if (r->out->alien == ALIEN_NONE) {
-        r->out->alien = alien_of_pem(name);
+    } else if ((kind = alien_of_pem(name)) != ALIEN_CRL || !parts_wants_crls(r->out)) {
+        parts_add_alien(r->out, kind, data, (size_t)len);
+    } else {
+        add_crl(r, data, len);
+        if (r->out->use == PARTS_TRUST_FILE)
+            r->out->alien = ALIEN_CRL;
     }
 }
 

@@ -1,0 +1,140 @@
+"""show FILE: every entry, what it is, and what is wrong with it."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from harness import gate
+from harness.certs import openssl
+
+
+def show(*args, code=0):
+    done = gate.run("show", "--json", *args)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def der(pem):
+    """The DER of each certificate in a PEM file, in its order."""
+    blocks = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END", pem.read_text(), re.S)
+    return [base64.b64decode(b) for b in blocks]
+
+
+def sha256(pem):
+    return [hashlib.sha256(d).hexdigest() for d in der(pem)]
+
+
+def bundle(certs, name, *paths):
+    return certs.file(name, "".join(p.read_text() for p in paths))
+
+
+def said(listing, level, words):
+    return [f for f in listing["findings"]
+            if f["level"] == level and re.search(words, f["message"])]
+
+
+def test_a_key_with_its_chain(certs):
+    path = bundle(certs, "pair.pem", certs.server.key, certs.server.cert, certs.ca.cert)
+    listing = show(path)
+    assert (listing["file"], listing["form"]) == (str(path), "pem")
+    (entry,) = listing["entries"]
+    assert (entry["kind"], entry["key"], entry["encrypted"]) == ("key", "EC P-256", False)
+    assert entry["alias"] is None
+    leaf, root = entry["chain"]
+    assert [leaf["sha256"], root["sha256"]] == sha256(path)
+    assert leaf["serial"] == certs.server.serial
+    assert leaf["names"] == ["DNS:localhost", "DNS:service.example", "IP:127.0.0.1", "IP:::1"]
+    assert (leaf["subject"], leaf["issuer"]) == ("CN=localhost", "CN=Test CA")
+    assert (leaf["ca"], leaf["self_signed"], leaf["version"]) == (False, False, 3)
+    assert (root["ca"], root["self_signed"]) == (True, True)
+    pubkey = openssl("x509", "-in", certs.server.cert, "-noout", "-pubkey").splitlines()[1:-1]
+    assert leaf["spki_sha256"] == hashlib.sha256(base64.b64decode("".join(pubkey))).hexdigest()
+    end = openssl("x509", "-in", certs.server.cert, "-noout", "-enddate", "-dateopt", "iso_8601")
+    assert leaf["not_after"] == end.strip().partition("=")[2].replace(" ", "T")
+    assert said(listing, "note", "the chain of CN=localhost is whole: it ends with the root")
+    assert not said(listing, "warning", "")
+
+
+def test_wrong_order_is_told_and_put_right(certs):
+    path = bundle(certs, "reversed.pem", certs.ca.cert, certs.server.cert, certs.server.key)
+    listing = show(path)
+    assert [c["sha256"] for c in listing["entries"][0]["chain"]] == sha256(path)[::-1]
+    assert said(listing, "warning", "the chain of CN=localhost are not in order")[0]["hint"]
+
+
+def test_a_bundle_without_key_keeps_its_order(certs):
+    path = bundle(certs, "roots.pem", certs.other_ca.cert, certs.ca.cert)
+    listing = show(path)
+    assert [e["kind"] for e in listing["entries"]] == ["certificate", "certificate"]
+    assert [e["chain"][0]["sha256"] for e in listing["entries"]] == sha256(path)
+    assert listing["findings"] == []
+
+
+def test_der(certs):
+    path = certs.dir / "one.der"
+    openssl("x509", "-in", certs.server.cert, "-outform", "DER", "-out", path)
+    listing = show(path)
+    assert listing["form"] == "der"
+    assert listing["entries"][0]["chain"][0]["sha256"] == sha256(certs.server.cert)[0]
+
+
+def test_a_closed_key_is_an_entry(certs):
+    path = bundle(certs, "closed.pem", certs.server_encrypted.key, certs.server.cert)
+    cert, key = show(path)["entries"]
+    assert (key["kind"], key["key"], key["encrypted"], key["chain"]) == ("key", None, True, [])
+    assert (cert["kind"], cert["key"]) == ("certificate", "EC P-256")
+    (entry,) = show(path, "--password-file", certs.password_file)["entries"]
+    assert (entry["key"], entry["encrypted"]) == ("EC P-256", True)
+    assert entry["chain"][0]["sha256"] == sha256(certs.server.cert)[0]
+
+
+def test_a_wrong_password_is_an_error(certs):
+    listing = show(certs.server_encrypted.key, "--password-file", certs.wrong_password_file, code=1)
+    assert said(listing, "error", "the password does not open")
+    assert listing["entries"][0]["key"] is None
+
+
+def test_a_trusted_certificate(certs):
+    path = certs.dir / "trusted.pem"
+    openssl("x509", "-in", certs.client.cert, "-trustout", "-out", path)
+    (entry,) = show(path)["entries"]
+    assert entry["kind"] == "trusted"
+
+
+def test_a_key_of_another_certificate(certs):
+    path = bundle(certs, "strangers.pem", certs.server.cert, certs.client.key)
+    listing = show(path)
+    assert [e["kind"] for e in listing["entries"]] == ["certificate", "key"]
+    assert said(listing, "warning", "belongs to none of the certificates")
+
+
+def test_a_request(certs):
+    (entry,) = show(certs.server.cert.with_suffix(".csr"))["entries"]
+    assert (entry["kind"], entry["subject"], entry["key"]) == (
+        "request", "CN=localhost", "EC P-256")
+
+
+@pytest.mark.parametrize("content", ["", "no certificate\n", "-----BEGIN CERTIFICATE-----\nAAAA\n"])
+def test_what_cannot_be_read(certs, content):
+    listing = show(certs.file("bad.pem", content), code=1)
+    assert listing["entries"] == [] and said(listing, "error", "")
+
+
+def test_for_people(certs):
+    pair = bundle(certs, "people.pem", certs.server.cert, certs.server.key)
+    done = gate.run("show", pair, certs.server_expired.cert)
+    assert done.returncode == 0
+    text = done.stdout
+    assert f"{pair}: PEM, 1 entry" in text
+    assert re.search(r"^\[1\] private key with its certificate$", text, re.M)
+    assert re.search(r"^ +valid .* UTC to .* UTC, ends in 2[89] days$", text, re.M)
+    assert re.search(r"CN=localhost expired \d+ days ago \(2021-01-01 .*\(renew it\)$", text, re.M)
+
+
+def test_usage():
+    done = gate.run("show")
+    assert done.returncode == 2 and "name a file" in done.stderr
+    assert gate.run("show", "--workers", "1", "x").returncode == 2
