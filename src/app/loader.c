@@ -26,27 +26,39 @@ struct loading {
     struct load_report *report;
 };
 
+static void put_trust(struct loading *l, const struct conf_trust *t, const struct ders *s,
+                      size_t *n)
+{
+    for (size_t k = 0; k < s->n; k++) {
+        bundle_put(l->bundle, s->v[k].p, s->v[k].len, "trust/%s/%zu", t->head.name, (*n)++);
+        inventory_keep(&l->before, t->head.title, &s->facts[k], &l->facts);
+    }
+}
+
 static void add_trust(struct loading *l, const struct conf_trust *t)
 {
     struct passwords pw = { 0 };
-    struct tls_input *files;
+    struct tls_input *files, *lists;
+    struct ders *sets = mem_zalloc(sizeof(*sets) * (t->ca.n + 1)), *crls = &sets[t->ca.n];
     size_t n = 0;
-    bool ok = inputs_files(l->inputs, &t->head, KEY_TRUST_CA, &t->ca, &files);
+    bool there = inputs_files(l->inputs, &t->head, KEY_TRUST_CA, &t->ca, &files);
 
-    ok &= inputs_password(l->inputs, &t->head, KEY_TRUST_PASSWORD_FILE, t->password_file,
-                          &pw.store);
-    if (ok) {
-        for (size_t i = 0; i < t->ca.n; i++) {
-            struct ders s = { 0 };
-            if (load_trust(&files[i], &pw, &s, l->d) == 0)
-                for (size_t k = 0; k < s.n; k++) {
-                    bundle_put(l->bundle, s.v[k].p, s.v[k].len, "trust/%s/%zu", t->head.name, n++);
-                    inventory_keep(&l->before, t->head.title, &s.facts[k], &l->facts);
-                }
-            ders_free(&s);
-        }
+    there &= inputs_files(l->inputs, &t->head, KEY_TRUST_CRL, &t->crl, &lists);
+    there &= inputs_password(l->inputs, &t->head, KEY_TRUST_PASSWORD_FILE, t->password_file,
+                             &pw.store);
+    bool ok = there;
+    for (size_t i = 0; there && i < t->ca.n; i++)
+        ok &= load_trust(&files[i], &pw, &sets[i], l->d) == 0;
+    ok = ok && load_crls(lists, t->crl.n, sets, t->ca.n, conf_at(&t->head, KEY_TRUST_CRL, NULL),
+                         crls, l->d) == 0;
+    for (size_t i = 0; i <= t->ca.n; i++) {
+        if (ok)
+            put_trust(l, t, &sets[i], &n);
+        ders_free(&sets[i]);
     }
+    free(sets);
     free(files);
+    free(lists);
 }
 
 static void open_running(struct loading *l)

@@ -10,8 +10,8 @@
  *
  *   settings                 settings_pack()
  *   store/NAME               tls/pairs.h: key pairs
- *   trust/NAME/N             trust anchor, DER
- *   facts                    app/inventory.h: what the anchors say, in words
+ *   trust/NAME/N             trust anchor or CRL, DER
+ *   facts                    app/inventory.h: what the anchors and CRLs say, in words
  */
 #ifndef SALLYPORT_CONF_BUNDLE_H
 #define SALLYPORT_CONF_BUNDLE_H

@@ -83,6 +83,7 @@ struct conf_trust {
     struct conf_head head;
     struct conf_strs ca;        /* paths */
     char *password_file;        /* as in a store */
+    struct conf_strs crl;       /* paths */
     uint32_t depth;
     uint64_t warn_before_ms;
 };

@@ -73,10 +73,27 @@ struct ders {
  * anchor for itself alone. Of a keystore, those are anchors that Java believes: trusted
  * entries, and the certificate of each key without the chain behind it; and all in a
  * PKCS#12 file without keys. Other errors: no certificate in it. Warnings: a private
- * key in PEM or DER; a certificate that is expired or not yet valid. 0 or -1.
+ * key in PEM or DER; a certificate that is expired or not yet valid; what judge_anchor()
+ * has to say of one that is not marked. CRLs in the file follow the anchors in *out; their
+ * facts tell them apart. 0 or -1.
  */
 int load_trust(const struct tls_input *file, const struct passwords *pw, struct ders *out,
                struct diags *d);
+
+/*
+ * The CRLs in the files of a trust, whose `ca` files were loaded into `trust`; those that
+ * lay in there are judged too. Errors: no CRL in a file; a CRL that the CA of its name did
+ * not sign, or may not; one of a kind that is not supported (delta, indirect, for some
+ * reasons); none for any CA. Warnings, because clients will be refused: none for one of the
+ * CAs, expired, not yet in force. A CRL of a CA that is not in `trust` is for intermediates
+ * that clients send: a note. 0 or -1; *out is the caller's either way.
+ */
+int load_crls(const struct tls_input *files, size_t n, const struct ders *trust, size_t ntrust,
+              struct diag_at at, struct ders *out, struct diags *d);
+
+/* The CRLs of a file, behind what is in *out. */
+struct parts;
+void load_put_crls(const struct parts *p, struct ders *out);
 
 void ders_free(struct ders *s);
 

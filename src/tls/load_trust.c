@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tls/certinfo.h"
+#include "tls/judge.h"
 #include "tls/load.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
@@ -136,13 +137,18 @@ int load_trust(const struct tls_input *file, const struct passwords *pw, struct 
         any = any || is_anchor(&p.certs[i]);
     for (size_t i = 0; i < p.ncerts; i++)
         check_anchor(&p, &p.certs[i], any, d);
-    for (size_t i = 0; i < p.ncerts; i++)
+    for (size_t i = 0; i < p.ncerts; i++) {
+        /* Who marked it, or has it in a truststore, means it as it is. */
+        if (!p.certs[i].trusted && p.certs[i].place != ENTRY_LEAF)
+            judge_anchor(&(struct judge_at){ file->path, file->where, d }, p.certs[i].x);
         check_dates(&p, p.certs[i].x, d);
+    }
     if (d->errors == before) {
         out->v = mem_zalloc(sizeof(out->v[0]) * p.ncerts);
         out->facts = mem_zalloc(sizeof(out->facts[0]) * p.ncerts);
         for (size_t i = 0; i < p.ncerts; i++)
             add_anchor(&p, &p.certs[i], out);
+        load_put_crls(&p, out);
     }
     parts_free(&p);
     sslerr_clear();

@@ -19,7 +19,7 @@ libtls_a_SOURCES = \
 	src/tls/judge.c src/tls/judge.h \
 	src/tls/key_decoder.c src/tls/key_decoder.h \
 	src/tls/keypair.c src/tls/keypair.h \
-	src/tls/load.c src/tls/load.h src/tls/load_trust.c \
+	src/tls/load.c src/tls/load.h src/tls/load_crl.c src/tls/load_trust.c \
 	src/tls/material.h \
 	src/tls/notes.c src/tls/notes.h \
 	src/tls/own_passwords.c src/tls/own_passwords.h \
@@ -30,6 +30,7 @@ libtls_a_SOURCES = \
 	src/tls/parts_key.c src/tls/parts_p12.c src/tls/parts_pem.c \
 	src/tls/pbe.c src/tls/pbe.h \
 	src/tls/policy.h \
+	src/tls/revocation.c src/tls/revocation.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "tls/certinfo.h"
 #include "tls/policy.h"
+#include "tls/revocation.h"
 #include "tls/suites.h"
 
 /* Reasons of ours in ERR_LIB_USER: the kind from here up, the detail below. */
@@ -52,15 +53,16 @@ int notes_verify(int ok, X509_STORE_CTX *store)
     char name[CERT_TEXT_MAX], below[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX] = "", dates[96] = "";
     char text[4 * CERT_TEXT_MAX + 96];
 
-    if (ok)
-        return ok;
+    if (ok || revocation_spares(store))
+        return 1;
     if (x == NULL)
         x = leaf;
     if (x == NULL)
         return ok;
     cert_subject(x, name);
     cert_issuer(x, issuer);
-    dates_text(x, error, dates, sizeof(dates));
+    if (!revocation_when(store, x, dates, sizeof(dates)))
+        dates_text(x, error, dates, sizeof(dates));
     if (depth > 0 && leaf != NULL)
         snprintf(text, sizeof(text), "CA certificate %s above client certificate %s%c%s%c%s%c%s",
                  name, cert_subject(leaf, below), NOTE_DIVIDER, issuer, NOTE_DIVIDER, dates,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tls/certinfo.h"
 #include "tls/digest.h"
+#include "tls/revocation.h"
 #include "tls/sslerr.h"
 
 #define NAMES_MAX 8192u         /* bytes of a CertificateRequest that the names may take */
@@ -42,10 +43,28 @@ static int add_name(struct trust *t, X509 *x, size_t *bytes)
     return 0;
 }
 
-static int add_anchor(struct trust *t, const struct der *der, size_t *bytes)
+static int add_crl(struct trust *t, const struct der *der)
+{
+    const unsigned char *p = der->p;
+    X509_CRL *crl = der->len <= INT_MAX ? d2i_X509_CRL(NULL, &p, (long)der->len) : NULL;
+    int rc = crl != NULL && X509_STORE_add_crl(t->store, crl) == 1
+             ? revocation_require(t->store) : -1;
+
+    X509_CRL_free(crl);
+    return rc;
+}
+
+/* A certificate and a CRL cannot be taken for each other: one has two dates as a pair
+   where the other has them one by one. */
+static int add_item(struct trust *t, const struct der *der, size_t *bytes)
 {
     const unsigned char *p = der->p;
     X509 *x = der->len <= INT_MAX ? d2i_X509(NULL, &p, (long)der->len) : NULL;
+
+    if (x == NULL && add_crl(t, der) == 0) {
+        sslerr_clear();
+        return 0;
+    }
     int rc = x != NULL && X509_STORE_add_cert(t->store, x) == 1 ? add_name(t, x, bytes) : -1;
 
     X509_free(x);
@@ -78,7 +97,7 @@ struct trust *trust_new(const struct der *anchors, size_t n, struct err *e)
         goto fail;
     }
     for (size_t i = 0; i < n; i++) {
-        if (add_anchor(t, &anchors[i], &bytes) != 0) {
+        if (add_item(t, &anchors[i], &bytes) != 0) {
             err_setx(e, "trust anchor %zu: %s", i + 1, sslerr_text(why, sizeof(why)));
             goto fail;
         }

@@ -1,5 +1,5 @@
 /*
- * trust: the anchors a route believes, ready for verification.
+ * trust: the anchors a route believes, and CRLs, ready for verification.
  *
  * Any certificate listed is an anchor, an intermediate or a leaf too
  * (X509_V_FLAG_PARTIAL_CHAIN), as in a Java truststore.
@@ -23,7 +23,8 @@ struct trust {
                                    be over 8 KiB: clients then offer what they have */
 };
 
-/* With one reference, the caller's. NULL and e when an anchor does not parse. */
+/* With one reference, the caller's. NULL and e when an anchor does not parse. `anchors`
+   holds CRLs too: with one among them, every chain is checked (revocation.h). */
 struct trust *trust_new(const struct der *anchors, size_t n, struct err *e);
 /* What it would have for an id: who holds one of the same needs no other. */
 void trust_id(const struct der *anchors, size_t n, uint8_t id[DIGEST_LEN]);

@@ -138,3 +138,17 @@ def test_usage():
     done = gate.run("show")
     assert done.returncode == 2 and "name a file" in done.stderr
     assert gate.run("show", "--workers", "1", "x").returncode == 2
+
+
+def test_a_revocation_list(certs):
+    path = certs.crl("shown", certs.ca, [certs.client],
+                     dates=("20200101000000Z", "20210101000000Z"))
+    listing = show(path)
+    (entry,) = listing["entries"]
+    (crl,) = entry["chain"]
+    assert (entry["kind"], entry["revoked"]) == ("crl", 1)
+    assert (crl["issuer"], crl["serial"]) == ("CN=Test CA", "01")
+    assert (crl["not_before"], crl["not_after"]) == ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z")
+    assert said(listing, "warning", "the CRL of CN=Test CA was to be replaced .* ago")
+    text = gate.run("show", path).stdout
+    assert re.search(r"^ +revokes +1 certificate$", text, re.M)

@@ -87,6 +87,25 @@ class Certs:
                 "-cert", ca.cert, "-keyfile", ca.key,
                 "-startdate", dates[0], "-enddate", dates[1])
 
+    def crl(self, name, ca, revoked=(), reason="keyCompromise", dates=None):
+        """A CRL of `ca` that revokes these pairs. dates: (last update, next update), as for
+        issue(); else from now for 10 days."""
+        folder = self.dir / f"{name}-crl"
+        folder.mkdir()
+        lines = [f"R\t991231235959Z\t260101000000Z,{reason}\t{p.serial}\tunknown\t/CN=x\n"
+                 for p in revoked]
+        (folder / "index.txt").write_text("".join(lines))
+        (folder / "crlnumber").write_text("01\n")
+        config = self._config(f"{name}-crl", (
+            f"[ca]\ndefault_ca=here\n[here]\ndatabase={folder}/index.txt\n"
+            f"crlnumber={folder}/crlnumber\ndefault_md=sha256\ndefault_crl_days=10\n"
+            "crl_extensions=ext\n[ext]\nauthorityKeyIdentifier=keyid\n"))
+        path = self.dir / f"{name}.crl"
+        when = ("-crl_lastupdate", dates[0], "-crl_nextupdate", dates[1]) if dates else ()
+        openssl("ca", "-gencrl", "-config", config, "-cert", ca.cert, "-keyfile", ca.key,
+                "-out", path, *when)
+        return path
+
     def file(self, name, content):
         path = self.dir / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())

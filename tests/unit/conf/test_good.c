@@ -92,6 +92,7 @@ static const char full[] =
     "ca = ca.crt\n"
     "ca = memory:ca\n"
     "password_file = trust.pass\n"
+    "crl = ca.crl\n"
     "depth = 2\n"
     "warn_before = 0\n"
     "[listener [::1]:9143]\n"

@@ -18,6 +18,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_issue.c \
 	tests/unit/tls/test_keypair.c \
 	tests/unit/tls/test_load.c \
+	tests/unit/tls/test_load_crl.c \
 	tests/unit/tls/test_load_forms.c \
 	tests/unit/tls/test_load_jks.c \
 	tests/unit/tls/test_load_p12.c \

@@ -19,7 +19,7 @@ static int load(char *text, struct ders *out, struct diags *d)
     return rc;
 }
 
-static void takes(char *text, size_t n, const char *warning)
+static void takes_with(char *text, size_t n, enum diag_level level, const char *finding)
 {
     struct ders out;
     struct diags d = { 0 };
@@ -28,11 +28,16 @@ static void takes(char *text, size_t n, const char *warning)
     diags_print(&d, stderr);
     cr_assert_eq(rc, 0);
     cr_assert_eq(out.n, n);
-    cr_assert_eq(d.n, warning != NULL ? 1 : 0);
-    if (warning != NULL)
-        cr_assert(found(&d, DIAG_WARNING, warning), "%s", warning);
+    cr_assert_eq(d.n, finding != NULL ? 1 : 0);
+    if (finding != NULL)
+        cr_assert(found(&d, level, finding), "%s", finding);
     ders_free(&out);
     diags_free(&d);
+}
+
+static void takes(char *text, size_t n, const char *warning)
+{
+    takes_with(text, n, DIAG_WARNING, warning);
 }
 
 static void refuses(char *text, const char *error)
@@ -51,14 +56,28 @@ static void refuses(char *text, const char *error)
 Test(load_trust, bundles_of_roots_and_intermediates)
 {
     struct made root = make_ca("root", NULL), mid = make_ca("mid", &root);
-    struct made v1 = make_cert(&(struct cert_spec){ .cn = "old root", .v1 = true });
 
     takes(join(pem_cert(root.x), pem_cert(mid.x)), 2, NULL);
     takes(pem_cert(mid.x), 1, NULL);
-    takes(pem_cert(v1.x), 1, NULL);
     made_free(&root);
     made_free(&mid);
+}
+
+/* What others would not take for a CA, and what OpenSSL would not. */
+Test(load_trust, cas_that_are_not_made_well)
+{
+    struct made v1 = make_cert(&(struct cert_spec){ .cn = "old root", .v1 = true });
+    struct made mute = make_cert(&(struct cert_spec){ .cn = "mute", .basic = "CA:TRUE",
+                                                      .usage = "cRLSign" });
+    struct made odd = make_cert(&(struct cert_spec){ .cn = "odd", .usage = "keyCertSign",
+                                                     .basic = "CA:FALSE" });
+
+    takes(pem_cert(v1.x), 1, "the CA CN=old root is an X.509 version 1 certificate");
+    takes(pem_cert(mute.x), 1, "CN=mute is a CA whose key usage lacks keyCertSign");
+    takes(pem_cert(odd.x), 1, "CN=odd has the key usage of a CA and no CA:TRUE");
     made_free(&v1);
+    made_free(&mute);
+    made_free(&odd);
 }
 
 /* As in a Java truststore: keytool -genkeypair makes such a certificate. */
@@ -67,8 +86,8 @@ Test(load_trust, a_self_signed_leaf_is_an_anchor)
     struct made a = make_cert(&(struct cert_spec){ .cn = "localhost" });
     struct made b = make_cert(&(struct cert_spec){ .cn = "localhost", .basic = "CA:FALSE" });
 
-    takes(pem_cert(a.x), 1, NULL);
-    takes(pem_cert(b.x), 1, NULL);
+    takes_with(pem_cert(a.x), 1, DIAG_NOTE, "is self-signed and no CA; it is trusted for itself");
+    takes_with(pem_cert(b.x), 1, DIAG_NOTE, "if it is to issue others, make it again with");
     made_free(&a);
     made_free(&b);
 }
