@@ -93,6 +93,8 @@ bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struc
     out->data = r->file.data;
     out->len = r->file.len;
     out->time = r->file.time;
+    out->mode = r->file.mode;
+    out->exposed = r->file.exposed;
     return r->ok;
 }
 
@@ -115,6 +117,15 @@ static void keep_pipe(struct inputs *l, const char *spec, const struct file *f)
     }
 }
 
+static void warn_exposed(struct inputs *l, struct diag_at where, const struct file *f)
+{
+    char *hint = mem_printf("chmod o-rwx %s", f->path);
+
+    diag_add(l->d, DIAG_WARNING, where, hint,
+             "%s: everybody on this machine can read the password (mode %04o)", f->path, f->mode);
+    free(hint);
+}
+
 bool inputs_password(struct inputs *l, const struct conf_head *head, enum conf_key key,
                      const char *spec, const char **out)
 {
@@ -128,6 +139,8 @@ bool inputs_password(struct inputs *l, const struct conf_head *head, enum conf_k
         if (!has_prefix(spec, "fd:") && !has_prefix(spec, "env:"))
             inputs_note(l, spec);
         r->ok = file_password(spec, conf_at(head, key, spec), &r->file, l->d) == 0;
+        if (r->ok && r->file.exposed)
+            warn_exposed(l, conf_at(head, key, spec), &r->file);
         if (r->ok && has_prefix(spec, "fd:"))
             keep_pipe(l, spec, &r->file);
     }

@@ -30,6 +30,7 @@ struct adding {
     struct pack records;
     struct pair *old;           /* of the running bundle's store, in order */
     size_t nold;
+    bool exposed;               /* of the folder, a key that lies open was warned of */
     size_t next;                /* of old: where the one looked for most likely is */
 };
 
@@ -150,7 +151,8 @@ static void read_unit(struct adding *a, const struct folder_unit *u, const uint8
 {
     struct file *files = mem_zalloc(u->n * sizeof(*files));
     struct tls_input *inputs = mem_zalloc(u->n * sizeof(*inputs));
-    struct store_input in = { .certs = inputs, .ncerts = u->n, .mixed = true };
+    struct store_input in = { .certs = inputs, .ncerts = u->n, .mixed = true,
+                              .exposed = &a->exposed };
     bool ok = true;
 
     for (size_t i = 0; i < u->n; i++) {
@@ -158,7 +160,8 @@ static void read_unit(struct adding *a, const struct folder_unit *u, const uint8
         ok &= file_read(u->v[i].path, where, &files[i], a->s->d) == 0;
         inputs[i] = (struct tls_input){
             .path = u->v[i].path, .data = files[i].data, .len = files[i].len,
-            .time = files[i].time, .where = where,
+            .time = files[i].time, .mode = files[i].mode, .exposed = files[i].exposed,
+            .where = where,
         };
     }
     if (ok)

@@ -16,8 +16,10 @@ static const struct option_rules rules = {
 
 static void print_text(const struct diags *d, const char *what, bool good)
 {
-    size_t warnings = d->n - d->errors;
+    size_t warnings = 0;
 
+    for (size_t i = 0; i < d->n; i++)
+        warnings += d->v[i].level == DIAG_WARNING;
     diags_print(d, stdout);
     printf("%s: %s", what, good ? "good" : "bad");
     if (d->errors > 0)

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "conf/exposure.h"
 
 /* A file that is asked for: its name, and where findings about it go. */
 struct wanted {
@@ -193,7 +194,10 @@ static const char *unfit(int fd, struct file *out)
         return "a directory, not a file";
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
         return "neither a regular file nor a pipe";
-    out->time = S_ISREG(st.st_mode) ? (int64_t)st.st_mtime : 0;
+    if (S_ISREG(st.st_mode)) {
+        out->time = (int64_t)st.st_mtime;
+        out->mode = (unsigned)st.st_mode & 07777u;
+    }
     return NULL;
 }
 
@@ -222,6 +226,7 @@ static int read_path(const struct wanted *w, struct file *out)
         return refuse_open(w, errno);
     int rc = read_fd(w, fd, out);
     close(fd);
+    out->exposed = exposure_to_all(w->path, out->mode);
     return rc;
 }
 

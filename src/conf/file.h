@@ -23,6 +23,8 @@ struct file {
     uint8_t *data;              /* NUL behind the last byte, not counted in len */
     size_t len;
     int64_t time;               /* last written, seconds since 1970; 0: not a file */
+    unsigned mode;              /* its permissions; 0: not a file */
+    bool exposed;               /* everybody on this machine can read it (conf/exposure.h) */
     struct diag_at where;       /* which key named it, for findings; strings are the conf's */
 };
 

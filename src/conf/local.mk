@@ -4,6 +4,7 @@ libconf_a_SOURCES = \
 	src/conf/bundle.c src/conf/bundle.h \
 	src/conf/conf.h \
 	src/conf/dump.c \
+	src/conf/exposure.c src/conf/exposure.h \
 	src/conf/file.c src/conf/file.h \
 	src/conf/keys.tbl \
 	src/conf/listeners.c \

@@ -33,8 +33,9 @@ void judge_strength(const struct judge_at *at, X509 *x)
     int md = NID_undef;
 
     judge_key(at, x);
-    if (!cert_self_signed(x) && X509_get_signature_info(x, &md, NULL, NULL, NULL) == 1
-        && (md == NID_md5 || md == NID_sha1 || md == NID_md4 || md == NID_md2))
+    if (X509_get_signature_info(x, &md, NULL, NULL, NULL) == 1
+        && (md == NID_md5 || md == NID_sha1 || md == NID_md4 || md == NID_md2)
+        && !cert_self_signed(x))
         diag_add(at->d, DIAG_WARNING, at->where,
                  "have it issued again with SHA-256 (openssl x509 -req -sha256)",
                  "%s: %s is signed with %s, which clients no longer accept", at->path,

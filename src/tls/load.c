@@ -33,6 +33,7 @@ struct work {
     struct leaf *leaves;
     size_t nleaves;
     bool mixed;
+    bool *exposed;
     struct diags *d;
 };
 
@@ -275,6 +276,31 @@ static bool only_authorities(const struct work *w)
     return true;
 }
 
+/* A key that lies open. One under a password is as safe as the password is. */
+static void check_exposure(const struct work *w, size_t at)
+{
+    const struct parts *p = &w->files[at];
+    bool open = false;
+
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(w->files[i].in->path, p->in->path) == 0)
+            return;
+    for (size_t i = 0; i < p->nkeys; i++)
+        open = open || !p->keys[i].encrypted;
+    if (!open || !p->in->exposed || (p->form != FORM_PEM && p->form != FORM_DER)
+        || (w->exposed != NULL && *w->exposed))
+        return;
+    if (w->exposed != NULL)
+        *w->exposed = true;
+
+    char *hint = mem_printf(w->mixed ? "chmod o-rwx %s, and look at the others of the folder"
+                                     : "chmod o-rwx %s", p->in->path);
+    diag_add(w->d, DIAG_WARNING, p->in->where, hint,
+             "everybody on this machine can read the private key in %s (mode %04o)", p->in->path,
+             p->in->mode);
+    free(hint);
+}
+
 static void check(const struct work *w)
 {
     bool lone_key = false;
@@ -297,6 +323,8 @@ static void check(const struct work *w)
             check_file(w, &w->files[i]);
         report_strays(w, &w->files[i]);
     }
+    for (size_t i = 0; i < w->nfiles; i++)
+        check_exposure(w, i);
     for (size_t i = 0; i < w->nleaves; i++)
         check_leaf(w, i);
 }
@@ -362,6 +390,7 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         .ncert_files = in->ncerts,
         .nfiles = in->ncerts + in->nkeys,
         .mixed = in->mixed,
+        .exposed = in->exposed,
         .d = d,
     };
 

@@ -16,6 +16,8 @@ struct tls_input {
     const uint8_t *data;
     size_t len;
     int64_t time;               /* last written, seconds since 1970; 0: unknown */
+    unsigned mode;              /* the file's permissions; 0: unknown */
+    bool exposed;               /* everybody on this machine can read it */
     struct diag_at where;
 };
 
@@ -39,6 +41,8 @@ struct store_input {
     size_t ncerts, nkeys;
     bool mixed;                 /* certs: files of one pair, whichever holds what; the chain
                                    may be spread over them */
+    bool *exposed;              /* of a folder: set when a key that lies open was warned of,
+                                   for one warning is enough; NULL: warn of each */
     const char *alias;          /* the keystore entry that is meant; NULL: the only one */
     struct diag_at alias_at;
     struct passwords pw;
