@@ -49,7 +49,9 @@ class Gate:
 
     started = []        # all of this test, for its report
 
-    def __init__(self, args, listeners=1, env=None, descriptors=None, cwd=None):
+    def __init__(self, args, listeners=1, env=None, descriptors=None, cwd=None,
+                 program=SALLYPORT, **who):
+        """who: user=, group= of subprocess.Popen."""
         def limit():
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
@@ -59,7 +61,7 @@ class Gate:
         self._taken = set()
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [SALLYPORT, *map(str, args)], env=environment(**(env or {})), cwd=cwd,
+            [program, *map(str, args)], env=environment(**(env or {})), cwd=cwd, **who,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=limit, text=True, errors="backslashreplace")
         self._readers = [threading.Thread(target=self._read, args=job, daemon=True) for job in (
