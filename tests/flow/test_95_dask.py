@@ -7,10 +7,8 @@ document that describes Dask with TLS (ADS, distributed training): a CA of ten d
 certificate for everybody that has nothing but a common name.
 """
 
-import importlib.util
 import os
 import pathlib
-import random
 import shlex
 import subprocess
 import sys
@@ -18,8 +16,7 @@ import sys
 import pytest
 
 from harness import certs as certs_module
-from harness import client
-from harness.waiting import until
+from harness import client, dask_cluster
 
 pytestmark = [
     pytest.mark.systems,
@@ -39,31 +36,6 @@ x509 -req -in dask-tls-req.pem -CA dask-tls-ca-cert.pem -CAkey dask-tls-ca-key.p
 CLIENT = pathlib.Path(__file__).parent / "harness" / "dask_client.py"
 
 
-class Node:
-    """A process of the cluster."""
-
-    def __init__(self, folder, name, module, *args):
-        self.log = folder / f"{name}.log"
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard", *args],
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "False",
-                     "DASK_TEMPORARY_DIRECTORY": str(folder)})
-
-    def says(self, words):
-        assert self.process.poll() is None, self.log.read_text()
-        return words in self.log.read_text()
-
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dask-keys")
@@ -72,53 +44,15 @@ def keys(tmp_path_factory):
     return folder
 
 
-def configuration(keys, services):
-    """One route for each service, 127.0.0.2 and up on a free port."""
-    sections = {
-        "proxy": {"workers": 2, "drain_timeout": "10s"},
-        "store dask": {"cert": keys / "dask-tls-cert.pem", "key": keys / "dask-tls-key.pem"},
-        "trust dask": {"ca": keys / "dask-tls-ca-cert.pem"},
-    }
-    for i, service in enumerate(services, 2):
-        sections[f"route node{i}"] = {
-            "listen": f"127.0.0.{i}:0", "store": "dask", "trust": "dask",
-            "client_auth": "require", "upstream": service}
-    return sections
-
-
 @pytest.fixture
 def cluster(sallyport, keys, tmp_path):
     """The proxy, in front of a scheduler and two workers that have found each other."""
-    assert importlib.util.find_spec("distributed"), \
-        f"{sys.executable} has no distributed (Debian: python3-distributed)"
-    # An address of the loopback network for each service: nobody else's ports are there.
-    net = "127.%d.%d." % (random.randint(64, 254), random.randint(0, 255))
-    services = [f"{net}{i}:8786" for i in (1, 2, 3)]
-    proxy = sallyport(configuration(keys, services), listeners=3)
-    outside = {host: f"tls://{host}:{port}" for host, port in proxy.listeners}
-    # Scheduler and workers serve plaintext, but reach one another through the proxy.
-    tls = ["--tls-ca-file", str(keys / "dask-tls-ca-cert.pem"),
-           "--tls-cert", str(keys / "dask-tls-cert.pem"),
-           "--tls-key", str(keys / "dask-tls-key.pem")]
-    nodes = []
-    try:
-        nodes.append(Node(tmp_path, "scheduler", "dask_scheduler", "--protocol", "tcp",
-                          "--host", services[0].split(":")[0], "--port", "8786", *tls))
-        until("the scheduler runs", lambda: nodes[0].says("Scheduler at:"), patience=120)
-        for i in (1, 2):
-            nodes.append(Node(
-                tmp_path, f"worker{i}", "dask_worker", outside["127.0.0.2"], *tls,
-                "--protocol", "tcp", "--no-nanny", "--nthreads", "1", "--name", f"w{i}",
-                "--memory-limit", "1GiB",
-                "--listen-address", f"tcp://{services[i]}",
-                "--contact-address", outside[f"127.0.0.{i + 2}"]))
-        for node in nodes[1:]:
-            until("the worker is registered", lambda node=node: node.says("Registered to:"),
-                  patience=120)
-        yield proxy, outside["127.0.0.2"]
-    finally:
-        for node in reversed(nodes):
-            node.close()
+    files = [keys / f"dask-tls-{name}.pem" for name in ("cert", "key", "ca-cert")]
+    upstreams = dask_cluster.services()
+    proxy = sallyport(dask_cluster.configuration(upstreams, *files), listeners=3)
+    cluster = dask_cluster.Cluster(tmp_path, proxy, upstreams, *files)
+    yield proxy, cluster.scheduler
+    cluster.close()
 
 
 def test_a_cluster_behind_the_proxy(cluster, keys):
