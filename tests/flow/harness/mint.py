@@ -14,13 +14,14 @@ PEM = serialization.Encoding.PEM
 
 
 class Minted:
-    """A certificate and its key, as PEM; `sha256` of the DER."""
+    """A certificate and its key, as PEM; the DER of the certificate, and its SHA-256."""
 
     def __init__(self, cert, key):
         self.cert = cert.public_bytes(PEM)
         self.key = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8,
                                      serialization.NoEncryption())
-        self.sha256 = hashlib.sha256(cert.public_bytes(serialization.Encoding.DER)).hexdigest()
+        self.der = cert.public_bytes(serialization.Encoding.DER)
+        self.sha256 = hashlib.sha256(self.der).hexdigest()
 
 
 class Mint:

@@ -38,11 +38,19 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def pss_kib(pid):
+def _smaps_kib(pid, what):
     for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(f"{what}:"):
             return int(line.split()[1])
-    raise AssertionError("no Pss in smaps_rollup")
+    raise AssertionError(f"no {what} in smaps_rollup")
+
+
+def pss_kib(pid):
+    return _smaps_kib(pid, "Pss")
+
+
+def rss_kib(pid):
+    return _smaps_kib(pid, "Rss")
 
 
 _DIAG = struct.Struct("=IHHIIBBBBIHH16s16sI8s")

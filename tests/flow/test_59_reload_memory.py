@@ -1,0 +1,67 @@
+"""Reloads leave nothing behind: after a thousand, memory is where it was after the first ten.
+
+Each brings a certificate and a key that were never there before, by HUP and by a change of the
+files in turn. In `make check` there are a hundred; FLOW_LONG=1: the thousand. The bound is the
+same, 1 % of what is resident in all processes that stay. (Not the proportional set size: that
+changes when another program of the machine begins or ends that uses the same libraries.)
+"""
+
+import os
+import signal
+import time
+
+import pytest
+
+from harness import client, procfs
+from harness.mint import Mint
+from harness.origin import echo
+from harness.places import Plain
+from harness.waiting import PATIENCE, until
+
+RELOADS = 1000 if os.environ.get("FLOW_LONG") else 100
+WARM = 10
+BOUND = 0.01
+
+pytestmark = pytest.mark.seconds(900)
+
+
+def memory(proxy):
+    """Resident KiB of the master and of each worker, once no loader is there."""
+    until("the loader has ended", lambda: len(procfs.children(proxy.pid)) == proxy.count)
+    return {pid: procfs.rss_kib(pid) for pid in [proxy.pid, *procfs.children(proxy.pid)]}
+
+
+def shown(proxy, certs):
+    with client.connect(proxy.address, certs) as tls:
+        return tls.getpeercert(binary_form=True)
+
+
+@pytest.fixture
+def place(certs, tmp_path):
+    return Plain(tmp_path / "tls", Mint(certs.ca).new())
+
+
+@pytest.mark.parametrize("way", ["hup", "change"])
+def test_memory_stays(gate, origin, certs, place, way):
+    """hup: with reload = signal nobody follows the files."""
+    proxy = gate(origin(echo).address, store={"cert": place.cert, "key": place.key},
+                 proxy={"workers": 2, "reload": "signal" if way == "hup" else "watch"})
+    proxy.count = len(procfs.children(proxy.pid))
+    mint, began, base = Mint(certs.ca), time.monotonic(), None
+    for i in range(RELOADS):
+        if i == WARM:
+            base = memory(proxy)
+        place.rename_both(pair := mint.new())
+        if way == "hup":
+            proxy.signal(signal.SIGHUP)
+        done = proxy.await_message("^reload (done|failed)", patience=PATIENCE)
+        assert done["message"] == "reload done", proxy.text()
+        for _ in range(4):              # by chance, each worker has had some after ten
+            assert shown(proxy, certs) == pair.der
+    after = memory(proxy)
+    took = time.monotonic() - began
+    growth = sum(after.values()) / sum(base.values()) - 1
+    print(f"{way}: {list(base.values())} KiB after {WARM} reloads, {list(after.values())} KiB "
+          f"after {RELOADS}: {growth:+.2%}; {1000 * took / RELOADS:.0f} ms each")
+    assert base.keys() == after.keys(), "the same processes"
+    assert growth <= BOUND
