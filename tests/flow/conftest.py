@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from harness import certs as certs_module          # noqa: E402
 from harness.gate import Gate, render               # noqa: E402
+from harness.keytool import Stores                  # noqa: E402
 from harness.origin import Origin                   # noqa: E402
 
 TEST_SECONDS = 300      # of one test, however busy the machine
@@ -57,6 +58,13 @@ def alarm(request):
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory):
     return certs_module.Certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory):
+    made = Stores(tmp_path_factory.mktemp("stores"))
+    yield made
+    made.close()
 
 
 def closing(things):
