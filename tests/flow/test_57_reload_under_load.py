@@ -22,7 +22,7 @@ from harness.places import Kubelet, Plain
 from harness.waiting import until
 
 LIVE, RATE = 500, 300
-SECONDS = 600 if os.environ.get("FLOW_LONG") else 15           # goes round until then; once, at least
+SECONDS = 600 if os.environ.get("FLOW_LONG") else 15    # goes round until then
 SERVED_WITHIN = 1.0
 
 pytestmark = pytest.mark.seconds(SECONDS + 300)
@@ -76,7 +76,8 @@ def data_swap(s):
 def data_swap_mismatched(s):
     pair, other = s.mint.new(), s.mint.new()
     s.refused("mismatched", "tls.key", "does not belong",
-              lambda: s.kube.publish(**{"tls.crt": pair.cert, "tls.key": other.key}), pair, other)
+              lambda: s.kube.publish(**{"tls.crt": pair.cert, "tls.key": other.key}),
+              pair, other)
 
 
 def data_swap_expired(s):
@@ -92,7 +93,8 @@ def both_renamed(s):
 
 def key_before_certificate(s):
     pair = s.mint.new()
-    s.refused("key first", "tls.key", "does not belong", lambda: s.plain.rename(s.plain.key, pair.key))
+    s.refused("key first", "tls.key", "does not belong",
+              lambda: s.plain.rename(s.plain.key, pair.key))
     s.good("key, then certificate", PLAIN, pair,
            lambda: s.plain.rename(s.plain.cert, pair.cert))
 

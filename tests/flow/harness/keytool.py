@@ -137,36 +137,48 @@ openssl x509 -req -CA rootca.crt -CAkey rootca.key -passin pass:MyPassWord123! -
 # --- Flink: a CA and two nodes, all by keytool ---
 
 FLINK = """
-keytool -genkeypair -alias ca -keystore ca.keystore -dname "CN=Sample CA" -storepass password -keypass password -keyalg RSA -ext bc=ca:true
+keytool -genkeypair -alias ca -keystore ca.keystore -dname "CN=Sample CA" -storepass password \
+  -keypass password -keyalg RSA -ext bc=ca:true
 keytool -keystore ca.keystore -storepass password -alias ca -exportcert > ca.cer
 keytool -importcert -keystore ca.truststore -alias ca -storepass password -noprompt -file ca.cer
 
-keytool -genkeypair -alias node1 -keystore node1.keystore -dname "CN=node1.company.org" -ext SAN=dns:node1.company.org,ip:192.168.1.1 -storepass password -keypass password -keyalg RSA
+keytool -genkeypair -alias node1 -keystore node1.keystore -dname "CN=node1.company.org" -ext \
+  SAN=dns:node1.company.org,ip:192.168.1.1 -storepass password -keypass password -keyalg RSA
 keytool -certreq -keystore node1.keystore -storepass password -alias node1 -file node1.csr
-keytool -gencert -keystore ca.keystore -storepass password -alias ca -ext SAN=dns:node1.company.org,ip:192.168.1.1 -infile node1.csr -outfile node1.cer
+keytool -gencert -keystore ca.keystore -storepass password -alias ca -ext \
+  SAN=dns:node1.company.org,ip:192.168.1.1 -infile node1.csr -outfile node1.cer
 keytool -importcert -keystore node1.keystore -storepass password -file ca.cer -alias ca -noprompt
-keytool -importcert -keystore node1.keystore -storepass password -file node1.cer -alias node1 -noprompt
+keytool -importcert -keystore node1.keystore -storepass password -file node1.cer -alias node1 \
+  -noprompt
 
-keytool -genkeypair -alias node2 -keystore node2.keystore -dname "CN=node2.company.org" -ext SAN=dns:node2.company.org,ip:192.168.1.2 -storepass password -keypass password -keyalg RSA
+keytool -genkeypair -alias node2 -keystore node2.keystore -dname "CN=node2.company.org" -ext \
+  SAN=dns:node2.company.org,ip:192.168.1.2 -storepass password -keypass password -keyalg RSA
 keytool -certreq -keystore node2.keystore -storepass password -alias node2 -file node2.csr
-keytool -gencert -keystore ca.keystore -storepass password -alias ca -ext SAN=dns:node2.company.org,ip:192.168.1.2 -infile node2.csr -outfile node2.cer
+keytool -gencert -keystore ca.keystore -storepass password -alias ca -ext \
+  SAN=dns:node2.company.org,ip:192.168.1.2 -infile node2.csr -outfile node2.cer
 keytool -importcert -keystore node2.keystore -storepass password -file ca.cer -alias ca -noprompt
-keytool -importcert -keystore node2.keystore -storepass password -file node2.cer -alias node2 -noprompt
-"""  # noqa: E501
+keytool -importcert -keystore node2.keystore -storepass password -file node2.cer -alias node2 \
+  -noprompt
+"""
 
 # Its section on YARN: one keystore for all nodes, with "-ext SAN=…" given to the first command.
 FLINK_YARN = """
-keytool -genkeypair -alias node -keystore node.keystore -dname "CN=node1.company.org" -ext SAN=dns:node1.company.org,ip:192.168.1.1,dns:node2.company.org,ip:192.168.1.2 -storepass password -keypass password -keyalg RSA
+keytool -genkeypair -alias node -keystore node.keystore -dname "CN=node1.company.org" -ext \
+  SAN=dns:node1.company.org,ip:192.168.1.1,dns:node2.company.org,ip:192.168.1.2 -storepass \
+  password -keypass password -keyalg RSA
 keytool -exportcert -rfc -keystore node.keystore -storepass password -alias node > node.pem
-"""  # noqa: E501
+"""
 
 # --- Dask: PEM, by openssl ---
 
 DASK = """
-openssl req -x509 -nodes -newkey rsa:4096 -days 10 -keyout dask-tls-ca-key.pem -out dask-tls-ca-cert.pem -subj "/C=US/ST=CA/CN=ODSC CLUSTER PROVISIONER"
-openssl req -nodes -newkey rsa:4096 -keyout dask-tls-key.pem -out dask-tls-req.pem -subj "/C=US/ST=CA/CN=DASK CLUSTER"
-openssl x509 -req -in dask-tls-req.pem -CA dask-tls-ca-cert.pem -CAkey dask-tls-ca-key.pem -CAcreateserial -out dask-tls-cert.pem
-"""  # noqa: E501
+openssl req -x509 -nodes -newkey rsa:4096 -days 10 -keyout dask-tls-ca-key.pem -out \
+  dask-tls-ca-cert.pem -subj "/C=US/ST=CA/CN=ODSC CLUSTER PROVISIONER"
+openssl req -nodes -newkey rsa:4096 -keyout dask-tls-key.pem -out dask-tls-req.pem -subj \
+  "/C=US/ST=CA/CN=DASK CLUSTER"
+openssl x509 -req -in dask-tls-req.pem -CA dask-tls-ca-cert.pem -CAkey dask-tls-ca-key.pem \
+  -CAcreateserial -out dask-tls-cert.pem
+"""
 
 # --- one form of file and another ---
 
@@ -191,6 +203,17 @@ keytool -import -alias Server-1 -noprompt -file selfsigned.cer -keystore trustst
 """
 
 
+# What cannot be served as it is: several keys, and none that is for TLS.
+ODD = """
+keytool -genkeypair -alias one -keyalg EC -groupname secp256r1 -dname "CN=one" \
+  -keystore two-keys.p12 -storepass keypass
+keytool -genkeypair -alias Two -keyalg EC -groupname secp256r1 -dname "CN=two" \
+  -keystore two-keys.p12 -storepass keypass
+keytool -genseckey -alias symmetric -keyalg AES -keysize 128 -storetype JCEKS \
+  -keystore secret.jceks -storepass keypass
+"""
+
+
 def _k8ssandra():
     return (K8SSANDRA_TOOLBOX + K8SSANDRA_RENAMED).replace(
         "{keystore}", K8SSANDRA_KEYSTORE_PASSWORD).replace(
@@ -206,7 +229,7 @@ def _form(name):
 
 SCRIPTS = {     # the longest first
     "flink": FLINK, "pravega": PRAVEGA, "k8ssandra": _k8ssandra(), "alluxio": ALLUXIO,
-    "dask": DASK, "flink-yarn": FLINK_YARN, "pravega-asked": PRAVEGA_ASKED,
+    "dask": DASK, "flink-yarn": FLINK_YARN, "pravega-asked": PRAVEGA_ASKED, "odd": ODD,
     **{f"form-{name}": _form(name) for name in FORMS},
 }
 FILES = {"k8ssandra": {"cert.conf": K8SSANDRA_CERT_CONF, "client.conf": K8SSANDRA_CLIENT_CONF}}
