@@ -40,7 +40,7 @@ void askers_refuse(struct askers *s, uint64_t generation)
 {
     struct diags d = { 0 };
 
-    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the proxy is ending");
+    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "sallyport is ending");
     askers_begin(s);
     askers_tell(s, false, generation, &d);
     diags_free(&d);

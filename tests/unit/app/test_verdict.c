@@ -96,7 +96,7 @@ static void on_done(void *arg, bool ok, uint64_t generation, const struct diags 
     snprintf(heard + used, sizeof(heard) - used, "%s%s%d ", (const char *)arg, ok ? "+" : "-",
              (int)generation);
     if (d != NULL && d->n > 0)
-        cr_expect_str_eq(d->v[0].message, "the proxy is ending");
+        cr_expect_str_eq(d->v[0].message, "sallyport is ending");
 }
 
 static void on_done_ask_again(void *arg, bool ok, uint64_t generation, const struct diags *d)
