@@ -128,3 +128,26 @@ char *str_escape(char *dst, size_t cap, struct span s)
     dst[o] = '\0';
     return dst;
 }
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+char *str_unescape(char *s)
+{
+    char *to = s;
+
+    for (const char *p = s; *p != '\0';) {
+        int high = p[0] == '\\' && p[1] == 'x' ? hex_digit(p[2]) : -1;
+        int low = high >= 0 ? hex_digit(p[3]) : -1;
+        if (low >= 0 && (high | low) != 0) {
+            *to++ = (char)(high << 4 | low);
+            p += 4;
+        } else {
+            *to++ = *p++;
+        }
+    }
+    *to = '\0';
+    return s;
+}

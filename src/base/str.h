@@ -39,4 +39,8 @@ const char *str_nearest(const char *s, const char *const *words, size_t n);
  */
 char *str_escape(char *dst, size_t cap, struct span s);
 
+/* What str_escape() wrote, as it was, in place; but a NUL, which ends a text, stays
+   written out. Returns s. */
+char *str_unescape(char *s);
+
 #endif

@@ -115,11 +115,11 @@ static void print_entry(const struct item *e, size_t number, int64_t now)
 static void print_text(const char *path, const struct listing *l, const struct diags *d,
                        int64_t now)
 {
-    if (l->n > 0)
+    if (l->form != NULL)
         printf("%s: %s, %zu entr%s\n", path, l->form, l->n, l->n == 1 ? "y" : "ies");
     for (size_t i = 0; i < l->n; i++)
         print_entry(&l->v[i], i + 1, now);
-    if (l->n > 0 && d->n > 0)
+    if (l->form != NULL && d->n > 0)
         putchar('\n');
     diags_print(d, stdout);
 }
@@ -142,6 +142,16 @@ static void put_time(struct json *j, const char *name, int64_t t)
     json_text(j, name, known ? text : NULL);
 }
 
+/* Names and aliases are escaped, for who looks at them; a program is given them as they
+   are. */
+static void put_text(struct json *j, const char *name, const char *escaped)
+{
+    char *text = escaped != NULL ? str_unescape(mem_strdup(escaped)) : NULL;
+
+    json_text(j, name, text);
+    free(text);
+}
+
 static void put_names(struct json *j, const char *names)
 {
     struct span rest = { names, names != NULL ? strlen(names) : 0 }, item;
@@ -149,7 +159,7 @@ static void put_names(struct json *j, const char *names)
     json_array(j, "names", JSON_LINE);
     while (str_next(&rest, ',', &item)) {
         char *name = mem_strndup(item.p, item.len);
-        json_text(j, NULL, name);
+        put_text(j, NULL, name);
         free(name);
     }
     json_end(j);
@@ -158,8 +168,8 @@ static void put_names(struct json *j, const char *names)
 static void put_fact(struct json *j, const struct fact *f)
 {
     json_object(j, NULL, JSON_LINES);
-    json_text(j, "subject", f->subject);
-    json_text(j, "issuer", f->issuer);
+    put_text(j, "subject", f->subject);
+    put_text(j, "issuer", f->issuer);
     json_text(j, "serial", f->serial);
     put_names(j, f->names);
     put_time(j, "not_before", f->not_before);
@@ -191,13 +201,13 @@ static const char *form_name(const char *words)
 static void put_entry(struct json *j, const struct item *e)
 {
     json_object(j, NULL, JSON_LINES);
-    json_text(j, "alias", e->alias);
+    put_text(j, "alias", e->alias);
     json_text(j, "kind", kinds[e->kind]);
     json_text(j, "what", e->what);
     json_text(j, "key", e->key);
     json_bool(j, "encrypted", e->encrypted);
     if (e->kind == ITEM_REQUEST)
-        json_text(j, "subject", e->subject);
+        put_text(j, "subject", e->subject);
     if (e->kind == ITEM_CRL)
         json_number(j, "revoked", (int64_t)e->revoked);
     json_array(j, "chain", JSON_LINES);
@@ -213,7 +223,7 @@ static void print_json(const char *path, const struct listing *l, const struct d
 
     json_object(&j, NULL, JSON_LINES);
     json_text(&j, "file", path);
-    json_text(&j, "form", l->n > 0 ? form_name(l->form) : NULL);
+    json_text(&j, "form", l->form != NULL ? form_name(l->form) : NULL);
     json_array(&j, "entries", JSON_LINES);
     for (size_t i = 0; i < l->n; i++)
         put_entry(&j, &l->v[i]);

@@ -218,14 +218,13 @@ int describe(const struct tls_input *in, const struct passwords *pw, int64_t now
     size_t before = d->errors;
 
     *out = (struct listing){ 0 };
-    parts_read(in, PARTS_SHOW, pw, &p, d);
+    bool read = parts_read(in, PARTS_SHOW, pw, &p, d) == 0;
 
     struct description s = {
         .p = &p, .out = out, .d = d, .now = now,
         .owner = mem_zalloc(sizeof(struct part_key *) * (p.ncerts + 1)),
         .in_chain = mem_zalloc(sizeof(bool) * (p.ncerts + 1)),
     };
-    out->form = form_names[p.form];
     find_owners(&s);
     add_certs(&s);
     for (size_t i = 0; i < p.nkeys; i++)
@@ -238,6 +237,7 @@ int describe(const struct tls_input *in, const struct passwords *pw, int64_t now
     for (size_t i = 0; i < p.nothers; i++)
         add_other(&s, &p.others[i]);
     describe_certs(&s);
+    out->form = read || out->n > 0 ? form_names[p.form] : NULL;
     free(s.owner);
     free(s.in_chain);
     parts_free(&p);

@@ -40,7 +40,7 @@ struct item {
 };
 
 struct listing {
-    const char *form;           /* "PEM", "DER", "PKCS#12", "JKS", "JCEKS" */
+    const char *form;           /* "PEM", "DER", "PKCS#12", "JKS", "JCEKS"; NULL: unreadable */
     struct item *v;
     size_t n;
 };

@@ -116,7 +116,7 @@ static int check_mac(struct reader *r, PKCS12 *p12)
     }
     if (r->pw->store != NULL)
         return parts_wrong_password(r->out, r->pw, r->d);
-    if (r->out->use != PARTS_TRUST_FILE)
+    if (r->out->use != PARTS_TRUST_FILE && r->out->use != PARTS_SHOW)
         return parts_needs_password(r->out, r->d);
     return 0;                   /* what is not encrypted can be read as it is */
 }

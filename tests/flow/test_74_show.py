@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import pathlib
 import re
 
 import pytest
@@ -152,3 +153,17 @@ def test_a_revocation_list(certs):
     assert said(listing, "warning", "the CRL of CN=Test CA was to be replaced .* ago")
     text = gate.run("show", path).stdout
     assert re.search(r"^ +revokes +1 certificate$", text, re.M)
+
+
+@pytest.mark.parametrize("form", ["jks", "jceks", "p12"])
+def test_keystores(certs, form):
+    """As keytool makes them; names come as they are, and not escaped."""
+    folder = pathlib.Path(__file__).parents[1] / "unit/tls/data"
+    password = certs.file("keystore-password", "changeit\n")
+    listing = show(folder / f"names.{form}", "--password-file", password)
+    assert listing["form"] == {"p12": "pkcs12"}.get(form, form)
+    (entry,) = listing["entries"]
+    assert (entry["alias"], entry["kind"], entry["encrypted"]) == ("knötchen😀", "key", True)
+    assert [c["subject"] for c in entry["chain"]] == ["CN=node1", "CN=ca"]
+    text = gate.run("show", folder / f"names.{form}", "--password-file", password).stdout
+    assert r"alias      kn\xc3\xb6tchen" in text

@@ -130,6 +130,16 @@ Test(str, escape_shows_every_byte)
     cr_assert_str_eq(str_escape(out, sizeof(out), (struct span){ NULL, 0 }), "");
 }
 
+Test(str, unescape_is_the_way_back)
+{
+    static const char text[] = "plain \n\x1b\\ \\x41 \xc3\xbc\xff~";
+    char out[80], odd[] = "a\\x00b\\xg1\\x4";
+
+    str_escape(out, sizeof(out), (struct span){ text, sizeof(text) - 1 });
+    cr_assert_str_eq(str_unescape(out), text);
+    cr_assert_str_eq(str_unescape(odd), "a\\x00b\\xg1\\x4", "a NUL, and what is no escape");
+}
+
 Test(str, escape_stays_in_its_room)
 {
     for (size_t cap = 1; cap < 12; cap++) {

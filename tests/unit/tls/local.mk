@@ -9,6 +9,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_certs.c \
 	tests/unit/tls/test_ctx.c \
 	tests/unit/tls/test_ctx_words.c \
+	tests/unit/tls/test_describe.c \
 	tests/unit/tls/test_facts.c \
 	tests/unit/tls/test_failure.c \
 	tests/unit/tls/test_failure_alert.c \
