@@ -2,9 +2,9 @@
 ones come a second. Nothing fails and nothing is dropped; what is good is served within a second,
 and what is bad leaves the old in force with one line that says which file, and why.
 
-Once round takes some 15 s; FLOW_LONG=1 goes round for ten minutes. There is less load only where the machine
-cannot bear it without sallyport: a handshake's both sides, in one process and by way of memory,
-are to take at most half of one CPU at this rate.
+One round takes some 15 s; FLOW_LONG=1 goes round for ten minutes. There is less load only where
+the machine cannot bear it without sallyport: a handshake's both sides, in one process and by way
+of memory, are to take at most half of one CPU at this rate.
 """
 
 import os
