@@ -10,7 +10,7 @@
 
 /* Something to say, or that was said. */
 struct saying {
-    char *owner, *sha256;
+    char *owner, *sha256;       /* the inventory's until it is decided; then our own */
     enum expiry_state state;
     int64_t said;               /* when */
     const struct fact *fact;    /* while it is decided on; then NULL */
@@ -121,7 +121,7 @@ static struct expiry gather(const struct conf *c, const struct inventory *inv, i
         if (state == EXPIRY_FINE)
             continue;
         x.v = mem_grow(x.v, x.n + 1, sizeof(x.v[0]));
-        x.v[x.n++] = (struct saying){ item->owner, item->fact.sha256, state, INT64_MIN,
+        x.v[x.n++] = (struct saying){ (char *)(uintptr_t)item->owner, item->fact.sha256, state, INT64_MIN,
                                       &item->fact, false };
     }
     if (x.n > 0)

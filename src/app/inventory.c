@@ -8,49 +8,57 @@
 
 void inventory_pack(const char *owner, const struct fact *f, struct pack *k)
 {
-    pack_str(k, owner);
+    pack_text(k, owner);
     fact_pack(f, k);
 }
 
-static bool read_items(const uint8_t *p, size_t len, struct inventory *out)
+struct reading {
+    struct inventory *out;
+    size_t room;
+};
+
+static bool read_items(struct reading *r, const uint8_t *p, size_t len)
 {
     struct unpack u = { p, len, false };
 
     while (u.left > 0) {
-        struct inventory_item item = { .owner = unpack_str(&u) };
-        bool good = fact_unpack(&u, &item.fact) && item.owner != NULL;
-        out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
-        out->v[out->n++] = item;
-        if (!good)
+        struct inventory_item item = { .owner = unpack_text(&u) };
+        if (!fact_view(&u, &item.fact) || item.owner == NULL)
             return false;
+        if (r->out->n == r->room) {
+            r->room = r->room ? 2 * r->room : 32;
+            r->out->v = mem_grow(r->out->v, r->room, sizeof(r->out->v[0]));
+        }
+        r->out->v[r->out->n++] = item;
     }
     return true;
 }
 
-static bool read_store(const uint8_t *p, size_t len, struct inventory *out)
+static bool read_store(struct reading *r, const uint8_t *p, size_t len)
 {
     struct unpack u = { p, len, false };
     struct pair pair;
 
     while (pairs_next(&u, &pair))
-        if (!read_items(pair.facts, pair.factslen, out))
+        if (!read_items(r, pair.facts, pair.factslen))
             return false;
     return !u.bad;
 }
 
-bool inventory_read(const struct bundle *b, struct inventory *out)
+bool inventory_read(struct bundle *b, struct inventory *out)
 {
+    struct reading r = { .out = out };
     const char *name;
     const uint8_t *p;
     size_t len;
     bool good = true;
 
-    *out = (struct inventory){ 0 };
+    *out = (struct inventory){ .from = bundle_ref(b) };
     for (size_t i = 0; good && bundle_nth(b, i, &name, &p, &len); i++) {
         if (strncmp(name, "store/", strlen("store/")) == 0)
-            good = read_store(p, len, out);
+            good = read_store(&r, p, len);
         else if (strcmp(name, INVENTORY_ENTRY) == 0)
-            good = read_items(p, len, out);
+            good = read_items(&r, p, len);
     }
     if (!good)
         inventory_free(out);
@@ -59,10 +67,7 @@ bool inventory_read(const struct bundle *b, struct inventory *out)
 
 void inventory_free(struct inventory *inv)
 {
-    for (size_t i = 0; i < inv->n; i++) {
-        free(inv->v[i].owner);
-        fact_free(&inv->v[i].fact);
-    }
+    bundle_free(inv->from);
     free(inv->v);
     *inv = (struct inventory){ 0 };
 }

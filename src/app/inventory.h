@@ -17,11 +17,12 @@
 #include "tls/facts.h"
 
 struct inventory_item {
-    char *owner;                /* "store node", "trust clients" */
+    const char *owner;                /* "store node", "trust clients" */
     struct fact fact;
 };
 
 struct inventory {
+    struct bundle *from;        /* held: the texts are in it */
     struct inventory_item *v;
     size_t n;
 };
@@ -36,7 +37,7 @@ void inventory_keep(const struct inventory *before, const char *owner, const str
                     struct pack *k);
 
 /* Of a bundle; empty when it holds none. False when it is damaged. */
-bool inventory_read(const struct bundle *b, struct inventory *out);
+bool inventory_read(struct bundle *b, struct inventory *out);
 void inventory_free(struct inventory *inv);
 
 /* By fingerprint, owner and path; then one of them can be found (path NULL: in any file). */

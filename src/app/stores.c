@@ -181,6 +181,7 @@ static void find_running(struct adding *a)
     struct unpack u = { p, p != NULL ? len : 0, false };
     struct pair pair;
 
+    pack_reserve(&a->records, u.left + u.left / 8);
     while (pairs_next(&u, &pair)) {
         if (a->nold == room) {
             room = room ? 2 * room : 64;
@@ -231,8 +232,7 @@ bool stores_add(struct stores *s, const struct conf_store *st)
         find_running(&a);
     for (size_t i = 0; i < st->dir.n; i++)
         add_folder(&a, st->dir.v[i]);
-    bundle_put(s->out, a.records.p, a.records.len, "store/%s", st->head.name);
-    pack_free(&a.records);
+    bundle_take(s->out, &a.records, "store/%s", st->head.name);
     free(a.old);
     return ok && s->d->errors == errors;
 }

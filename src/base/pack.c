@@ -13,7 +13,7 @@ static void make_room(struct pack *k, size_t n)
     size_t cap = k->cap > 0 ? k->cap : 256;
     uint8_t *bigger;
 
-    if (n > SIZE_MAX / 4 - k->len)
+    if (n > SIZE_MAX / 4 || k->len > SIZE_MAX / 4 - n)
         abort();                /* more than there is memory: a mistake of ours */
     if (k->cap - k->len >= n)
         return;
@@ -59,6 +59,19 @@ void pack_str(struct pack *k, const char *s)
         pack_blob(k, s, strlen(s));
     else
         pack_u32(k, NO_TEXT);
+}
+
+void pack_text(struct pack *k, const char *s)
+{
+    if (s != NULL)
+        pack_blob(k, s, strlen(s) + 1);
+    else
+        pack_u32(k, NO_TEXT);
+}
+
+void pack_reserve(struct pack *k, size_t n)
+{
+    make_room(k, n);
 }
 
 void pack_free(struct pack *k)
@@ -122,6 +135,21 @@ struct span unpack_span(struct unpack *u)
         p = NULL;
     }
     return (struct span){ (const char *)p, p != NULL ? len : 0 };
+}
+
+const char *unpack_text(struct unpack *u)
+{
+    uint32_t len = unpack_u32(u);
+    const uint8_t *p;
+
+    if (u->bad || len == NO_TEXT)
+        return NULL;
+    p = unpack_bytes(u, len);
+    if (p == NULL || memchr(p, '\0', len) != p + len - 1) {
+        u->bad = true;          /* no end, or one within */
+        return NULL;
+    }
+    return (const char *)p;
 }
 
 char *unpack_str(struct unpack *u)

@@ -26,6 +26,9 @@ void pack_u32(struct pack *k, uint32_t v);
 void pack_u64(struct pack *k, uint64_t v);
 void pack_blob(struct pack *k, const void *p, size_t n);    /* a length of 4 bytes, and n bytes */
 void pack_str(struct pack *k, const char *s);               /* NULL is kept apart from "" */
+void pack_text(struct pack *k, const char *s);  /* the same, to be used where it lies */
+/* Make room for n more bytes at once. */
+void pack_reserve(struct pack *k, size_t n);
 void pack_free(struct pack *k);                             /* wipes: it may hold keys */
 
 struct unpack {
@@ -43,7 +46,10 @@ const uint8_t *unpack_blob(struct unpack *u, size_t *n);
 /* A copy, the caller's to free(); NULL if it was packed so (and when bad). A text
    with a NUL within is bad. */
 char *unpack_str(struct unpack *u);
-/* The text where it lies; p is NULL if it was packed so. */
+/* Of pack_text(): the text where it lies, with its end; NULL if it was packed so (and
+   when bad). */
+const char *unpack_text(struct unpack *u);
+/* Of pack_str(): the text where it lies; p is NULL if it was packed so. */
 struct span unpack_span(struct unpack *u);
 
 #endif

@@ -77,22 +77,40 @@ static void format_name(char name[NAME_CAP], const char *fmt, va_list ap)
         abort();
 }
 
+/* `data` becomes the bundle's. */
+static void insert(struct bundle *b, const char *name, uint8_t *data, size_t len)
+{
+    size_t at;
+
+    if (b->map != NULL || len > UINT32_MAX || find(b, name, &at))
+        abort();                /* sealed, or given twice: a mistake of ours */
+    b->v = mem_grow(b->v, b->n + 1, sizeof(b->v[0]));
+    memmove(b->v + at + 1, b->v + at, (b->n - at) * sizeof(b->v[0]));
+    b->v[at] = (struct entry){ mem_strdup(name), data, len };
+    b->n++;
+}
+
 void bundle_put(struct bundle *b, const void *data, size_t len, const char *name_fmt, ...)
 {
     char name[NAME_CAP];
-    size_t at;
     va_list ap;
 
     va_start(ap, name_fmt);
     format_name(name, name_fmt, ap);
     va_end(ap);
-    if (b->map != NULL || len > UINT32_MAX || find(b, name, &at))
-        abort();                /* sealed, or given twice: a mistake of ours */
+    insert(b, name, mem_dup(data, len), len);
+}
 
-    b->v = mem_grow(b->v, b->n + 1, sizeof(b->v[0]));
-    memmove(b->v + at + 1, b->v + at, (b->n - at) * sizeof(b->v[0]));
-    b->v[at] = (struct entry){ mem_strdup(name), mem_dup(data, len), len };
-    b->n++;
+void bundle_take(struct bundle *b, struct pack *k, const char *name_fmt, ...)
+{
+    char name[NAME_CAP];
+    va_list ap;
+
+    va_start(ap, name_fmt);
+    format_name(name, name_fmt, ap);
+    va_end(ap);
+    insert(b, name, k->p, k->len);
+    *k = (struct pack){ 0 };
 }
 
 const uint8_t *bundle_get(const struct bundle *b, size_t *len, const char *name_fmt, ...)

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/pack.h"
 
 struct bundle;
 
@@ -28,6 +29,10 @@ struct bundle *bundle_new(void);
 /* Copies data. A name is given once. */
 void bundle_put(struct bundle *b, const void *data, size_t len, const char *name_fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The same with what was packed, which becomes the bundle's: no copy. *k is empty then. */
+void bundle_take(struct bundle *b, struct pack *k, const char *name_fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The bytes of an entry, inside the bundle's own memory; NULL if there is none. */
 const uint8_t *bundle_get(const struct bundle *b, size_t *len, const char *name_fmt, ...)

@@ -123,10 +123,10 @@ void fact_pack(const struct fact *f, struct pack *k)
     pack_u64(k, (uint64_t)f->not_after);
     pack_u64(k, (uint64_t)f->file_time);
     for (size_t i = 0; i < TEXTS; i++)
-        pack_str(k, *texts[i]);
+        pack_text(k, *texts[i]);
 }
 
-bool fact_unpack(struct unpack *u, struct fact *out)
+bool fact_view(struct unpack *u, struct fact *out)
 {
     uint32_t kind = unpack_u32(u), bits = unpack_u32(u);
     char **texts[TEXTS];
@@ -138,9 +138,10 @@ bool fact_unpack(struct unpack *u, struct fact *out)
     out->file_time = (int64_t)unpack_u64(u);
     texts_of(out, texts);
     for (size_t i = 0; i < TEXTS; i++)
-        *texts[i] = unpack_str(u);
-    if (!u->bad && kind <= FACT_CRL && out->name != NULL && out->path != NULL)
+        *texts[i] = (char *)(uintptr_t)unpack_text(u);
+    if (!u->bad && kind <= FACT_CRL && out->name != NULL && out->path != NULL
+        && out->sha256 != NULL && out->issuer != NULL)
         return true;
-    fact_free(out);
+    *out = (struct fact){ 0 };
     return false;
 }

@@ -45,7 +45,8 @@ void fact_of_crl(X509_CRL *crl, struct fact *out);
 void fact_free(struct fact *f);
 
 void fact_pack(const struct fact *f, struct pack *k);
-/* False when what is there is no fact; *out is empty then. */
-bool fact_unpack(struct unpack *u, struct fact *out);
+/* Its texts are where it was packed: to be read for as long as that is there, and not to
+   be freed. False when what is there is no fact; *out is empty then. */
+bool fact_view(struct unpack *u, struct fact *out);
 
 #endif

@@ -17,6 +17,8 @@ Test(pack, gives_back_what_it_took)
     pack_str(&k, "");
     pack_str(&k, NULL);
     pack_bytes(&k, "raw", 3);
+    pack_text(&k, "in place");
+    pack_text(&k, NULL);
 
     struct unpack u = { k.p, k.len, false };
     cr_assert_eq(unpack_u32(&u), 7);
@@ -28,6 +30,8 @@ Test(pack, gives_back_what_it_took)
     cr_assert_str_eq(empty, "");
     cr_assert_null(none);
     cr_assert_eq(memcmp(unpack_bytes(&u, 3), "raw", 3), 0);
+    cr_assert_str_eq(unpack_text(&u), "in place");
+    cr_assert_null(unpack_text(&u));
     cr_assert(!u.bad && u.left == 0);
     free(text);
     free(empty);
@@ -78,4 +82,20 @@ Test(pack, a_text_with_a_nul_is_bad)
     cr_assert_null(unpack_str(&u));
     cr_assert(u.bad);
     pack_free(&k);
+}
+
+Test(pack, a_text_in_place_needs_its_end)
+{
+    static const struct { const char *p; size_t n; } bad[] = {
+        { "", 0 }, { "abc", 3 }, { "a\0b\0", 4 }, { "\0\0", 2 },
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct pack k = { 0 };
+        pack_blob(&k, bad[i].p, bad[i].n);
+        struct unpack u = { k.p, k.len, false };
+        cr_expect_null(unpack_text(&u), "%zu", i);
+        cr_expect(u.bad, "%zu", i);
+        pack_free(&k);
+    }
 }
