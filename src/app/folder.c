@@ -13,14 +13,19 @@
 
 static const char *const endings[] = { ".pem", ".crt", ".cer", ".der", ".key",
                                        ".p12", ".pfx", ".jks" };
+#define ENDING 4                /* bytes of each */
 
 /* How much of a name stands before its endings: a.pem.key belongs to a.pem. */
 static size_t stem_len(const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t n = strlen(endings[i]);
-        if (len > n && strncasecmp(name + len - n, endings[i], n) == 0)
-            return stem_len(name, len - n);
+    while (len > ENDING && name[len - ENDING] == '.') {
+        size_t i = 0;
+        while (i < sizeof(endings) / sizeof(endings[0])
+               && strncasecmp(name + len - ENDING, endings[i], ENDING) != 0)
+            i++;
+        if (i == sizeof(endings) / sizeof(endings[0]))
+            break;
+        len -= ENDING;
     }
     return len;
 }
@@ -28,7 +33,73 @@ static size_t stem_len(const char *name, size_t len)
 struct listing {
     struct folder *out;
     size_t room;
+    const struct folder_names *only;
 };
+
+/* --- names --- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool folder_has_name(const struct folder_names *names, const char *name)
+{
+    return names->n > 0
+           && bsearch(&name, names->v, names->n, sizeof(names->v[0]), by_text) != NULL;
+}
+
+void folder_names_free(struct folder_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        free(names->v[i]);
+    free(names->v);
+    *names = (struct folder_names){ 0 };
+}
+
+/* A name that is looked at at all. */
+static bool is_of_interest(const char *name)
+{
+    return name[0] != '.' && stem_len(name, strlen(name)) < strlen(name);
+}
+
+/* Is it wanted, and by which name? */
+static bool is_wanted(const struct listing *l, const char *name, size_t len)
+{
+    char stem[256];
+
+    if (l->only == NULL)
+        return true;
+    if (len >= sizeof(stem))
+        return false;
+    memcpy(stem, name, len);
+    stem[len] = '\0';
+    return folder_has_name(l->only, stem);
+}
+
+bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_names *out)
+{
+    char *real = realpath(path, NULL);
+    size_t dir = real != NULL ? strlen(real) : 0;
+    bool sure = real != NULL;
+
+    *out = (struct folder_names){ mem_zalloc((n + 1) * sizeof(char *)), 0 };
+    for (size_t i = 0; i < n && sure; i++) {
+        const char *name = changed[i] + dir + 1;
+        sure = strncmp(changed[i], real, dir) == 0 && changed[i][dir] == '/'
+               && strchr(name, '/') == NULL && strncmp(name, "..", 2) != 0;
+        if (sure && is_of_interest(name))
+            out->v[out->n++] = mem_strndup(name, stem_len(name, strlen(name)));
+    }
+    if (out->n > 0)
+        qsort(out->v, out->n, sizeof(out->v[0]), by_text);
+    free(real);
+    if (!sure)
+        folder_names_free(out);
+    return sure;
+}
+
+/* --- units --- */
 
 static struct folder_unit *new_unit(struct listing *l, const char *name, size_t len)
 {
@@ -55,12 +126,6 @@ static int by_path(const void *a, const void *b)
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct folder_unit *)a)->name, ((const struct folder_unit *)b)->name);
-}
-
-/* A name that is looked at at all. */
-static bool is_of_interest(const char *name)
-{
-    return name[0] != '.' && stem_len(name, strlen(name)) < strlen(name);
 }
 
 static void add_subfolder(struct listing *l, int dir, const char *path, const char *name)
@@ -91,13 +156,15 @@ static void add_entry(struct listing *l, int dir, const char *path, const char *
 {
     struct stat st = { 0 };
 
-    if (name[0] == '.')
+    size_t stem = stem_len(name, strlen(name));
+
+    if (name[0] == '.' || !is_wanted(l, name, stem))
         return;
     /* What cannot be looked at (a link to nowhere) is told of when it is read. */
     if (fstatat(dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
         add_subfolder(l, dir, path, name);
-    else if (is_of_interest(name))
-        add_file(new_unit(l, name, stem_len(name, strlen(name))),
+    else if (name[stem] != '\0')
+        add_file(new_unit(l, name, stem),
                  mem_printf("%s/%s", path, name), &st);
 }
 
@@ -133,9 +200,10 @@ static void gather(struct folder *f)
         qsort(f->v[i].v, f->v[i].n, sizeof(f->v[i].v[0]), by_path);
 }
 
-int folder_read(const char *path, struct diag_at where, struct folder *out, struct diags *d)
+int folder_read(const char *path, const struct folder_names *only, struct diag_at where,
+                struct folder *out, struct diags *d)
 {
-    struct listing l = { .out = out };
+    struct listing l = { .out = out, .only = only };
     DIR *dir = opendir(path);
     struct dirent *e;
 

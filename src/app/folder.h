@@ -7,6 +7,7 @@
 #ifndef SALLYPORT_APP_FOLDER_H
 #define SALLYPORT_APP_FOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/diag.h"
@@ -28,8 +29,25 @@ struct folder {
     size_t n;
 };
 
-/* 0; or -1 with a finding at `where` when the folder cannot be read. */
-int folder_read(const char *path, struct diag_at where, struct folder *out, struct diags *d);
+/* Names of units, sorted. */
+struct folder_names {
+    char **v;
+    size_t n;
+};
+
+/* Only of these units; NULL: of all. 0; or -1 with a finding at `where` when the folder
+   cannot be read. */
+int folder_read(const char *path, const struct folder_names *only, struct diag_at where,
+                struct folder *out, struct diags *d);
 void folder_free(struct folder *f);
+
+/*
+ * Which units the changed files, given by their real paths, belong to. False when that
+ * cannot be said: one of them is not a file in this very folder, or is one of the links
+ * through which kubelet swaps all files of a folder at once (`..data`).
+ */
+bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_names *out);
+bool folder_has_name(const struct folder_names *names, const char *name);
+void folder_names_free(struct folder_names *names);
 
 #endif

@@ -112,6 +112,12 @@ void follow_switch(struct follow *f, bool on)
     watch_all(f);
 }
 
+void follow_take_changes(struct follow *f, struct watch_changes *to)
+{
+    watch_take_changes(f->watch, to);
+    to->unsure = to->unsure || !f->on;
+}
+
 uint64_t follow_last_us(const struct follow *f)
 {
     return f->last_us;

@@ -29,6 +29,9 @@ void follow_loaded(struct follow *f, struct load_report *report, bool good);
 /* Off: nothing is watched until it is on again. */
 void follow_switch(struct follow *f, bool on);
 
+/* Add what is known of changes since the last call to *to (watch_changes_free()). */
+void follow_take_changes(struct follow *f, struct watch_changes *to);
+
 /* When something last changed, by clock_mono_us(); 0: never. */
 uint64_t follow_last_us(const struct follow *f);
 

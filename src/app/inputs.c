@@ -60,14 +60,22 @@ static const struct mem_file *in_memory(const struct load_plan *p, const char *p
     return NULL;
 }
 
+static void note(struct load_report *r, const char *path, uint64_t mark)
+{
+    r->read = mem_grow(r->read, r->nread + 1, sizeof(r->read[0]));
+    r->read[r->nread++] = (struct watch_path){ mem_strdup(path), mark };
+}
+
 void inputs_note(struct inputs *l, const char *path)
 {
-    struct load_report *r = l->report;
+    if (l->report != NULL)
+        note(l->report, path, watch_mark(path));
+}
 
-    if (r == NULL)
-        return;
-    r->read = mem_grow(r->read, r->nread + 1, sizeof(r->read[0]));
-    r->read[r->nread++] = (struct watch_path){ mem_strdup(path), watch_mark(path) };
+void inputs_note_dir(struct inputs *l, const char *path)
+{
+    if (l->report != NULL)
+        note(l->report, path, l->plan->again ? WATCH_UNKNOWN : watch_mark(path));
 }
 
 bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out)

@@ -27,6 +27,10 @@ void inputs_free(struct inputs *l);
    passwords that are read through here are noted already. */
 void inputs_note(struct inputs *l, const char *path);
 
+/* The same for a directory, of which everything matters: at a reload it is not looked
+   at, since it has been watched. */
+void inputs_note_dir(struct inputs *l, const char *path);
+
 /* A file; false when there is none (the finding was added). The bytes are ours. */
 bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out);
 

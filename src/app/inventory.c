@@ -90,14 +90,15 @@ static int by_print(const void *x, const void *y)
     return compare(x, b->fact.sha256, b->owner, b->fact.path);
 }
 
-void inventory_sort(struct inventory *inv)
+static bool is(const struct inventory_item *i, const char *owner, const char *sha256,
+               const char *path)
 {
-    if (inv->n > 0)
-        qsort(inv->v, inv->n, sizeof(inv->v[0]), by_print);
+    return strcmp(i->fact.sha256, sha256) == 0 && strcmp(i->owner, owner) == 0
+           && (path == NULL || strcmp(i->fact.path, path) == 0);
 }
 
-const struct inventory_item *inventory_find(const struct inventory *inv, const char *owner,
-                                            const char *sha256, const char *path)
+static const struct inventory_item *find_sorted(const struct inventory *inv, const char *owner,
+                                                const char *sha256, const char *path)
 {
     size_t low = 0, high = inv->n;
 
@@ -108,14 +109,25 @@ const struct inventory_item *inventory_find(const struct inventory *inv, const c
         else
             high = middle;
     }
-    const struct inventory_item *item = low < inv->n ? &inv->v[low] : NULL;
-    bool same = item != NULL && strcmp(item->fact.sha256, sha256) == 0
-                && strcmp(item->owner, owner) == 0
-                && (path == NULL || strcmp(item->fact.path, path) == 0);
-    return same ? item : NULL;
+    return low < inv->n && is(&inv->v[low], owner, sha256, path) ? &inv->v[low] : NULL;
 }
 
-void inventory_keep(const struct inventory *before, const char *owner, const struct fact *f,
+#define FEW 16u                 /* questions that are not worth the sorting */
+
+const struct inventory_item *inventory_find(struct inventory *inv, const char *owner,
+                                            const char *sha256, const char *path)
+{
+    if (inv->asked >= FEW)
+        return find_sorted(inv, owner, sha256, path);
+    if (++inv->asked == FEW && inv->n > 0)
+        qsort(inv->v, inv->n, sizeof(inv->v[0]), by_print);
+    for (size_t i = 0; i < inv->n; i++)
+        if (is(&inv->v[i], owner, sha256, path))
+            return &inv->v[i];
+    return NULL;
+}
+
+void inventory_keep(struct inventory *before, const char *owner, const struct fact *f,
                     struct pack *k)
 {
     const struct inventory_item *old = inventory_find(before, owner, f->sha256, f->path);

@@ -25,24 +25,25 @@ struct inventory {
     struct bundle *from;        /* held: the texts are in it */
     struct inventory_item *v;
     size_t n;
+    unsigned asked;             /* inventory_find() */
 };
 
 #define INVENTORY_ENTRY "facts" /* owners and facts, packed */
 
 void inventory_pack(const char *owner, const struct fact *f, struct pack *k);
 
-/* The same, but a file that was written anew with what it had (`before`, sorted), or
+/* The same, but a file that was written anew with what it had (`before`), or
    delivered anew, is as old as that. */
-void inventory_keep(const struct inventory *before, const char *owner, const struct fact *f,
+void inventory_keep(struct inventory *before, const char *owner, const struct fact *f,
                     struct pack *k);
 
 /* Of a bundle; empty when it holds none. False when it is damaged. */
 bool inventory_read(struct bundle *b, struct inventory *out);
 void inventory_free(struct inventory *inv);
 
-/* By fingerprint, owner and path; then one of them can be found (path NULL: in any file). */
-void inventory_sort(struct inventory *inv);
-const struct inventory_item *inventory_find(const struct inventory *inv, const char *owner,
+/* The one of that print and owner (path NULL: in any file), or NULL. Who asks often makes
+   it sorted. */
+const struct inventory_item *inventory_find(struct inventory *inv, const char *owner,
                                             const char *sha256, const char *path);
 
 #endif

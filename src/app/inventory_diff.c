@@ -216,6 +216,24 @@ static void pair_up(struct diff *df, int (*cmp)(const void *, const void *), boo
     b->n = nb;
 }
 
+/* Most are where they were: they go without any sorting. */
+static void drop_unmoved(struct diff *df)
+{
+    struct side *a = &df->before, *b = &df->after;
+    size_t n = a->n < b->n ? a->n : b->n, kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (by_content(&a->v[i], &b->v[i]) == 0)
+            continue;
+        a->v[kept] = a->v[i];
+        b->v[kept++] = b->v[i];
+    }
+    memmove(a->v + kept, a->v + n, (a->n - n) * sizeof(item));
+    memmove(b->v + kept, b->v + n, (b->n - n) * sizeof(item));
+    a->n -= n - kept;
+    b->n -= n - kept;
+}
+
 static struct side side_of(const struct inventory *inv)
 {
     struct side s = { mem_zalloc(inv->n * sizeof(item)), inv->n };
@@ -230,6 +248,7 @@ void inventory_diff(const struct inventory *before, const struct inventory *afte
 {
     struct diff df = { .before = side_of(before), .after = side_of(after), .d = d };
 
+    drop_unmoved(&df);
     pair_up(&df, by_content, false);
     pair_up(&df, by_subject_in_file, true);
     pair_up(&df, by_place, true);

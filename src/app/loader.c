@@ -22,7 +22,7 @@ struct loading {
     struct bundle *bundle;
     struct pack facts;
     struct bundle *running;     /* what is in force at a reload; NULL at the start */
-    struct inventory before;    /* in it, sorted for inventory_find() */
+    struct inventory before;    /* in it */
     struct load_report *report;
 };
 
@@ -71,7 +71,6 @@ static void open_running(struct loading *l)
     if (l->running == NULL || !inventory_read(l->running, &l->before))
         diag_add(l->d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "what is in force: %s",
                  l->running ? "its inventory is damaged" : e.text);
-    inventory_sort(&l->before);
 }
 
 /* With the flags and variables in them. */
@@ -120,7 +119,8 @@ static void allow_wait(uint64_t *wait_ms, uint64_t patience_ms)
 
 static void add_files(struct loading *l, const struct conf *c)
 {
-    struct stores *stores = stores_new(l->inputs, l->running, &l->before, l->bundle, l->d);
+    struct stores *stores = stores_new(l->inputs, l->running, &l->before, l->plan->changes,
+                                       l->bundle, l->d);
     size_t before = l->d->errors, errors;
     uint64_t most_ms = 0, wait_ms = UINT64_MAX;
 

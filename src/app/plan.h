@@ -30,6 +30,8 @@ struct load_plan {
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */
     bool material;                      /* a reload that keeps the settings of that one */
+    const struct watch_changes *changes;        /* what changed since it was loaded; NULL, or
+                                           unsure: anything may have */
 };
 
 /*

@@ -36,6 +36,7 @@ struct reload {
     enum kind kind;             /* of the load under way, */
     struct diags findings;      /* what it found, */
     struct load_report report;  /* and what it read */
+    struct watch_changes changes;       /* of files, since the edition in force was loaded */
     struct verdict verdict;
     struct loader_job *job;
     struct loop_timer *timer;   /* until a burst of requests is over */
@@ -164,6 +165,7 @@ static void give_up(struct reload *r)
 static void stay(struct reload *r, int bundle_fd)
 {
     close(bundle_fd);
+    watch_changes_free(&r->changes);
     follow_loaded(r->follow, &r->report, true);
     forget_report(r);
     r->held_us = 0;
@@ -245,6 +247,7 @@ void reload_settled(struct reload *r, const char *why)
     r->plan.again = true;
     r->plan.running = r->current->bundle_fd;
     r->absorbed = false;
+    watch_changes_free(&r->changes);
     follow_switch(r->follow, r->current->conf->proxy.reload == RELOAD_WATCH);
     follow_loaded(r->follow, &r->report, true);
     forget_report(r);
@@ -267,6 +270,8 @@ static void begin(struct reload *r, enum kind kind)
         askers_begin(&r->askers);
     }
     r->changed = false;
+    follow_take_changes(r->follow, &r->changes);
+    r->plan.changes = kind == MATERIAL ? &r->changes : NULL;
     r->job = loader_start(r->loop, &r->plan, on_loaded, r, &e);
     if (r->job == NULL) {
         diag_add(&r->findings, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
@@ -399,6 +404,7 @@ void reload_free(struct reload *r)
     verdict_free(&r->verdict);
     forget_report(r);
     follow_free(r->follow);
+    watch_changes_free(&r->changes);
     loop_timer_free(r->timer);
     loop_timer_free(r->again);
     free(r);

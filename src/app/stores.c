@@ -14,7 +14,8 @@
 struct stores {
     struct inputs *inputs;
     const struct bundle *running;
-    const struct inventory *before;
+    struct inventory *before;
+    const struct watch_changes *changes;        /* NULL: anything may have changed */
     struct bundle *out;
     struct diags *d;
     struct key_decoder *decoder;
@@ -34,7 +35,7 @@ struct adding {
     size_t next;                /* of old: where the one looked for most likely is */
 };
 
-static const uint8_t no_unit[PAIR_ID];
+static const uint8_t no_id[PAIR_ID];
 
 /* --- a pair --- */
 
@@ -57,7 +58,7 @@ static void judge(const struct adding *a, const struct keymat *k)
         keypair_check(k->pair, &rules, k->where, k->path, a->s->d);
 }
 
-static void put(struct adding *a, const uint8_t unit[PAIR_ID], const struct keymat *k)
+static void put(struct adding *a, const struct pair_unit *unit, const struct keymat *k)
 {
     struct pack facts = { 0 };
 
@@ -67,7 +68,7 @@ static void put(struct adding *a, const uint8_t unit[PAIR_ID], const struct keym
     pack_free(&facts);
 }
 
-static void load(struct adding *a, struct store_input *in, const uint8_t unit[PAIR_ID])
+static void load(struct adding *a, struct store_input *in, const struct pair_unit *unit)
 {
     struct keymats k = { 0 };
 
@@ -96,7 +97,7 @@ static bool add_files(struct adding *a)
         struct store_input in = {
             .certs = certs, .keys = keys, .ncerts = st->cert.n, .nkeys = st->key.n
         };
-        load(a, &in, no_unit);
+        load(a, &in, &(struct pair_unit){ .name = "" });
     }
     free(certs);
     free(keys);
@@ -105,12 +106,12 @@ static bool add_files(struct adding *a)
 
 /* --- dir --- */
 
-/* From what a unit's records are made; no_unit while it is too young to be known again. */
+/* From what a unit's records are made; no_id while it is too young to be known again. */
 static void identify(const struct adding *a, const struct folder_unit *u, uint8_t id[PAIR_ID])
 {
     struct pack k = { 0 };
 
-    memcpy(id, no_unit, PAIR_ID);
+    memcpy(id, no_id, PAIR_ID);
     pack_str(&k, a->st->head.title);
     pack_str(&k, a->pw.store);
     pack_str(&k, a->pw.key);
@@ -132,7 +133,7 @@ static bool copy_running(struct adding *a, const uint8_t unit[PAIR_ID])
 {
     size_t at = a->next, tried = 0;
 
-    if (memcmp(unit, no_unit, PAIR_ID) == 0)
+    if (memcmp(unit, no_id, PAIR_ID) == 0)
         return false;
     /* Both are in the order of their names: mostly it is the next one. */
     while (tried < a->nold && memcmp(a->old[at].unit, unit, PAIR_ID) != 0) {
@@ -147,7 +148,7 @@ static bool copy_running(struct adding *a, const uint8_t unit[PAIR_ID])
     return true;
 }
 
-static void read_unit(struct adding *a, const struct folder_unit *u, const uint8_t unit[PAIR_ID])
+static void read_unit(struct adding *a, const struct folder_unit *u, const struct pair_unit *unit)
 {
     struct file *files = mem_zalloc(u->n * sizeof(*files));
     struct tls_input *inputs = mem_zalloc(u->n * sizeof(*inputs));
@@ -191,26 +192,74 @@ static void find_running(struct adding *a)
     }
 }
 
+static char *unit_name(const char *folder, const struct folder_unit *u)
+{
+    return mem_printf("%s/%s", folder, u->name);
+}
+
+/* A unit whose files may have changed. */
+static void add_unit(struct adding *a, const char *folder, const struct folder_unit *u)
+{
+    char *name = unit_name(folder, u);
+    struct pair_unit unit = { .name = name };
+
+    identify(a, u, unit.id);
+    if (!copy_running(a, unit.id))
+        read_unit(a, u, &unit);
+    free(name);
+}
+
+/* The part of a record's unit name that is within the folder; NULL: it is of another. */
+static const char *name_within(const struct pair *p, const char *folder)
+{
+    size_t n = strlen(folder);
+    const char *name = p->unit_name;
+
+    return strncmp(name, folder, n) == 0 && name[n] == '/' && strchr(name + n + 1, '/') == NULL
+               ? name + n + 1 : NULL;
+}
+
+/* What is in force, but for the units that changed, in the order of the names. */
+static void add_changed(struct adding *a, const char *folder, const struct folder *f,
+                        const struct folder_names *changed)
+{
+    size_t i = 0;
+
+    for (size_t k = 0; k < a->nold; k++) {
+        const char *name = name_within(&a->old[k], folder);
+        if (name == NULL)
+            continue;
+        while (i < f->n && strcmp(f->v[i].name, name) <= 0)
+            add_unit(a, folder, &f->v[i++]);
+        if (!folder_has_name(changed, name))
+            pairs_copy(&a->records, &a->old[k]);
+    }
+    while (i < f->n)
+        add_unit(a, folder, &f->v[i++]);
+}
+
 static void add_folder(struct adding *a, const char *path)
 {
     struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, path);
+    const struct watch_changes *c = a->s->changes;
     size_t before = a->records.len, errors = a->s->d->errors;
+    struct folder_names changed = { 0 };
+    bool sure = c != NULL && a->nold > 0 && folder_changes(path, c->v, c->n, &changed);
     struct folder f;
 
-    inputs_note(a->s->inputs, path);
-    if (folder_read(path, where, &f, a->s->d) != 0)
-        return;
-    for (size_t i = 0; i < f.n; i++) {
-        uint8_t unit[PAIR_ID];
-        identify(a, &f.v[i], unit);
-        if (!copy_running(a, unit))
-            read_unit(a, &f.v[i], unit);
+    inputs_note_dir(a->s->inputs, path);
+    if (folder_read(path, sure ? &changed : NULL, where, &f, a->s->d) == 0) {
+        if (sure)
+            add_changed(a, path, &f, &changed);
+        for (size_t i = 0; i < f.n && !sure; i++)
+            add_unit(a, path, &f.v[i]);
+        if (a->records.len == before && a->s->d->errors == errors)
+            diag_add(a->s->d, DIAG_ERROR, where,
+                     "looked at are names that end in .pem .crt .cer .der .key .p12 .pfx .jks",
+                     "there is no certificate with its key in the folder");
+        folder_free(&f);
     }
-    if (a->records.len == before && a->s->d->errors == errors)
-        diag_add(a->s->d, DIAG_ERROR, where,
-                 "looked at are names that end in .pem .crt .cer .der .key .p12 .pfx .jks",
-                 "there is no certificate with its key in the folder");
-    folder_free(&f);
+    folder_names_free(&changed);
 }
 
 /* --- all --- */
@@ -238,14 +287,16 @@ bool stores_add(struct stores *s, const struct conf_store *st)
 }
 
 struct stores *stores_new(struct inputs *in, const struct bundle *running,
-                          const struct inventory *before, struct bundle *out, struct diags *d)
+                          struct inventory *before, const struct watch_changes *changes,
+                          struct bundle *out, struct diags *d)
 {
     struct stores *s = mem_zalloc(sizeof(*s));
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
     *s = (struct stores){
-        .inputs = in, .running = running, .before = before, .out = out, .d = d,
+        .inputs = in, .running = running, .before = before,
+        .changes = changes != NULL && !changes->unsure ? changes : NULL, .out = out, .d = d,
         .decoder = key_decoder_new(),
         .digester = digester_new(),
         .now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,

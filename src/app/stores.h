@@ -12,16 +12,18 @@
 
 #include "app/inputs.h"
 #include "app/inventory.h"
+#include "app/plan.h"
 #include "base/diag.h"
 #include "conf/bundle.h"
 #include "conf/conf.h"
 
 struct stores;
 
-/* `running` is the bundle in force, or NULL, and `before` what it holds. All must
-   outlive it. */
+/* `running` is the bundle in force, or NULL, and `before` what it holds; `changes` as in
+   struct load_plan. All must outlive it. */
 struct stores *stores_new(struct inputs *in, const struct bundle *running,
-                          const struct inventory *before, struct bundle *out, struct diags *d);
+                          struct inventory *before, const struct watch_changes *changes,
+                          struct bundle *out, struct diags *d);
 void stores_free(struct stores *s);
 
 /* Put the records of one store into the bundle; what is wrong goes to the findings. False

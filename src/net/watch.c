@@ -29,13 +29,25 @@ struct place {
     size_t first, n;
 };
 
+/* A path, with what it looked like. */
+struct followed {
+    char *path;
+    uint64_t mark;
+    bool dir;
+};
+
+#define CHANGES_MAX 1000u       /* names that are worth remembering one by one */
+
 struct watch {
     struct loop *loop;
     watch_fn *fn;
     void *arg;
     char *cwd;                  /* what relative paths are relative to */
-    struct watch_path *paths;
+    struct followed *paths;
     size_t npaths;
+    struct watch_changes changes;
+    bool dirs_changed;          /* since marks were taken: those of directories are old */
+    bool astray;                /* the way to a file may be another one now */
     struct watch_names names;
     struct place *places;
     size_t nplaces;
@@ -89,16 +101,25 @@ static uint64_t sum_within(const char *dir, unsigned deep)
     return sum;
 }
 
-uint64_t watch_mark(const char *path)
+static uint64_t mark_of(const char *path, bool *dir)
 {
     struct stat st;
 
+    *dir = false;
     if (stat(path, &st) != 0)
         return 0;
     uint64_t h = mix_stat(1, &st);
-    if (S_ISDIR(st.st_mode))
+    *dir = S_ISDIR(st.st_mode);
+    if (*dir)
         h = mix(h, sum_within(path, 1));
-    return h != 0 ? h : 1;
+    return h != 0 && h != WATCH_UNKNOWN ? h : 1;
+}
+
+uint64_t watch_mark(const char *path)
+{
+    bool dir;
+
+    return mark_of(path, &dir);
 }
 
 /* --- directories --- */
@@ -223,10 +244,14 @@ static bool look(struct watch *w)
     else
         w->polls = "there is no inotify to be had";
     for (size_t i = 0; i < w->npaths; i++) {
-        uint64_t now = watch_mark(w->paths[i].path);
-        changed = changed || now != w->paths[i].mark;
-        w->paths[i].mark = now;
+        struct followed *f = &w->paths[i];
+        uint64_t now = mark_of(f->path, &f->dir);
+        /* What changed in a directory was told when it did. */
+        changed = changed || (now != f->mark && !(f->dir && w->dirs_changed));
+        f->mark = now;
     }
+    w->changes.unsure = w->changes.unsure || changed;
+    w->dirs_changed = w->astray = false;
     w->looked_us = loop_now_us(w->loop);
     if (w->npaths > 0)
         loop_timer_set(w->timer, w->polls ? POLL_MS : SAFETY_MS);
@@ -268,14 +293,46 @@ static bool is_about(const struct watch *w, const struct place *p, const struct 
            || (e->len > 0 && bsearch(e->name, names, p->n, sizeof(names[0]), by_name) != NULL);
 }
 
-static bool matters(const struct watch *w, const struct inotify_event *e)
+/* Where the event happened, of the places that it matters to; NULL: nowhere. */
+static const struct place *place_of(const struct watch *w, const struct inotify_event *e)
 {
-    if (e->mask & IN_Q_OVERFLOW)
-        return w->npaths > 0;
     for (size_t i = 0; i < w->nplaces; i++)
         if (is_about(w, &w->places[i], e))
-            return true;
-    return false;
+            return &w->places[i];
+    return NULL;
+}
+
+/* A file in a directory that is watched as a whole: its name says all. Whatever else it
+   is may lead elsewhere now, so the way has to be looked at anew. */
+static void remember(struct watch *w, const struct place *p, const struct inotify_event *e)
+{
+    const struct watch_name *first = p != NULL ? &w->names.v[p->first] : NULL;
+    struct watch_changes *c = &w->changes;
+
+    if (first == NULL || first->name != NULL || e->len == 0
+        || (e->mask & (ALWAYS | IN_ISDIR)) || c->n == CHANGES_MAX) {
+        c->unsure = w->astray = true;
+        return;
+    }
+    w->dirs_changed = true;
+    for (size_t i = 0; i < c->n; i++) {
+        size_t dir = strlen(first->dir);
+        if (strncmp(c->v[i], first->dir, dir) == 0 && c->v[i][dir] == '/'
+            && strcmp(c->v[i] + dir + 1, e->name) == 0)
+            return;
+    }
+    c->v = mem_grow(c->v, c->n + 1, sizeof(c->v[0]));
+    c->v[c->n++] = mem_printf("%s/%s", first->dir, e->name);
+}
+
+static bool take_event(struct watch *w, const struct inotify_event *e)
+{
+    const struct place *p = place_of(w, e);
+
+    if (p == NULL && !((e->mask & IN_Q_OVERFLOW) && w->npaths > 0))
+        return false;
+    remember(w, p, e);
+    return true;
 }
 
 static void on_events(void *arg, unsigned ready)
@@ -290,52 +347,92 @@ static void on_events(void *arg, unsigned ready)
 
     (void)ready;
     while ((n = read(w->fd, buf.bytes, sizeof(buf.bytes))) > 0)
-        for (char *at = buf.bytes; at < buf.bytes + n && !changed;) {
+        for (char *at = buf.bytes; at < buf.bytes + n;) {
             const struct inotify_event *e = (const struct inotify_event *)(const void *)at;
-            changed = matters(w, e);
+            changed |= take_event(w, e);
             at += sizeof(*e) + e->len;
         }
     if (!changed)
         return;
-    /* The way to a file may be another one now: watch that, but do not look at
-       everything for each event of a storm. */
+    /* Watch the way that there is now, but do not look at everything for each event of
+       a storm. */
     uint64_t since_ms = (loop_now_us(w->loop) - w->looked_us) / 1000u;
-    if (since_ms >= LOOK_MIN_MS)
+    if (w->astray && since_ms >= LOOK_MIN_MS)
         (void)look(w);
-    else
+    else if (w->astray)
         loop_timer_set(w->timer, LOOK_MIN_MS - since_ms);
     loop_later(w->loop, &w->tell);
 }
 
+void watch_take_changes(struct watch *w, struct watch_changes *to)
+{
+    to->v = mem_grow(to->v, to->n + w->changes.n + 1, sizeof(to->v[0]));
+    for (size_t i = 0; i < w->changes.n; i++)
+        to->v[to->n++] = w->changes.v[i];
+    to->unsure = to->unsure || w->changes.unsure || w->polls != NULL;
+    free(w->changes.v);
+    w->changes = (struct watch_changes){ 0 };
+}
+
+void watch_changes_free(struct watch_changes *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        free(c->v[i]);
+    free(c->v);
+    *c = (struct watch_changes){ 0 };
+}
+
 /* --- the whole --- */
 
-static void free_paths(struct watch *w)
+static void free_paths(struct followed *v, size_t n)
 {
-    for (size_t i = 0; i < w->npaths; i++)
-        free(w->paths[i].path);
-    free(w->paths);
-    w->paths = NULL;
-    w->npaths = 0;
+    for (size_t i = 0; i < n; i++)
+        free(v[i].path);
+    free(v);
 }
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(((const struct watch_path *)a)->path, ((const struct watch_path *)b)->path);
+    return strcmp(((const struct followed *)a)->path, ((const struct followed *)b)->path);
+}
+
+static struct followed *list_of(const struct watch *w, const struct watch_path *paths, size_t n)
+{
+    struct followed *v = mem_zalloc(n * sizeof(*v));
+
+    for (size_t i = 0; i < n; i++) {
+        bool absolute = paths[i].path[0] == '/';
+        v[i].path = mem_printf("%s%s%s", absolute ? "" : w->cwd, absolute ? "" : "/",
+                               paths[i].path);
+        v[i].mark = paths[i].mark;
+    }
+    if (n > 0)
+        qsort(v, n, sizeof(*v), by_path);
+    return v;
+}
+
+static bool are_followed(const struct watch *w, const struct followed *v, size_t n)
+{
+    if (n != w->npaths || w->fd < 0 || w->polls != NULL || w->astray)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].path, w->paths[i].path) != 0)
+            return false;
+    return true;
 }
 
 void watch_set(struct watch *w, const struct watch_path *paths, size_t n)
 {
-    free_paths(w);
-    w->paths = mem_zalloc(n * sizeof(w->paths[0]));
-    for (size_t i = 0; i < n; i++) {
-        bool absolute = paths[i].path[0] == '/';
-        w->paths[i].path = mem_printf("%s%s%s", absolute ? "" : w->cwd, absolute ? "" : "/",
-                                      paths[i].path);
-        w->paths[i].mark = paths[i].mark;
+    struct followed *v = list_of(w, paths, n);
+
+    if (n > 0 && are_followed(w, v, n)) {
+        free_paths(v, n);
+        return;
     }
+    free_paths(w->paths, w->npaths);
+    w->paths = v;
     w->npaths = n;
-    if (n > 0)
-        qsort(w->paths, n, sizeof(w->paths[0]), by_path);
+    w->dirs_changed = false;    /* their marks are new */
     if (look(w))
         loop_later(w->loop, &w->tell);
 }
@@ -367,7 +464,8 @@ void watch_free(struct watch *w)
 {
     if (w == NULL)
         return;
-    free_paths(w);
+    free_paths(w->paths, w->npaths);
+    watch_changes_free(&w->changes);
     watch_names_free(&w->names);
     free(w->places);
     loop_task_cancel(&w->tell);

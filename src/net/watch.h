@@ -31,6 +31,17 @@ struct watch_path {
     uint64_t mark;              /* watch_mark() from before it was read */
 };
 
+/* Instead of a mark: it was not looked at, so it may have changed. */
+#define WATCH_UNKNOWN UINT64_MAX
+
+/* What is known of changes. */
+struct watch_changes {
+    char **v;                   /* files in directories that are watched as a whole, by the
+                                   directory's real path; those that came and went too */
+    size_t n;
+    bool unsure;                /* anything else may have changed */
+};
+
 /* What the file behind a path looks like: its place, size and times. 0: it is not there. */
 uint64_t watch_mark(const char *path);
 
@@ -41,8 +52,13 @@ typedef void watch_fn(void *arg);
 struct watch *watch_new(struct loop *l, watch_fn *fn, void *arg, struct err *e);
 void watch_free(struct watch *w);           /* NULL is fine */
 
+/* Add what was heard of since the last call to *to; free with watch_changes_free(). */
+void watch_take_changes(struct watch *w, struct watch_changes *to);
+void watch_changes_free(struct watch_changes *c);
+
 /* Watch these from now on, and no others; n = 0: nothing. The list is copied. What does
-   not look like its mark (any more) counts as a change. */
+   not look like its mark (any more) counts as a change; but the list being what it was,
+   nothing can have been missed, and nothing is looked at. */
 void watch_set(struct watch *w, const struct watch_path *paths, size_t n);
 
 /* Whether it has to look every other second, and why; NULL: inotify tells. */

@@ -36,14 +36,15 @@ static void put_chain(struct pack *k, const struct keymat *m)
     pack_free(&chain);
 }
 
-void pairs_put(struct pack *k, const uint8_t unit[PAIR_ID], const struct keymat *m,
+void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat *m,
                const void *facts, size_t factslen)
 {
     struct pack record = { 0 };
     uint8_t id[PAIR_ID];
 
     identify(m, id);
-    pack_bytes(&record, unit, PAIR_ID);
+    pack_bytes(&record, unit->id, PAIR_ID);
+    pack_text(&record, unit->name);
     pack_bytes(&record, id, PAIR_ID);
     pack_u32(&record, (uint32_t)m->type);
     put_names(&record, m);
@@ -77,13 +78,14 @@ bool pairs_next(struct unpack *u, struct pair *out)
     out->whole = r.p = unpack_blob(u, &r.left);
     out->wholelen = r.left;
     out->unit = unpack_bytes(&r, PAIR_ID);
+    out->unit_name = unpack_text(&r);
     out->id = unpack_bytes(&r, PAIR_ID);
     out->type = (int)unpack_u32(&r);
     out->names = part(&r);
     out->key = unpack_blob(&r, &out->keylen);
     out->chain = part(&r);
     out->facts = unpack_blob(&r, &out->factslen);
-    if (!u->bad && !r.bad && r.left == 0)
+    if (!u->bad && !r.bad && r.left == 0 && out->unit_name != NULL)
         return true;
     u->bad = true;
     return false;

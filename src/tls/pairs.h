@@ -24,6 +24,7 @@
 /* One record, as pointers into it. */
 struct pair {
     const uint8_t *unit;        /* PAIR_ID bytes */
+    const char *unit_name;      /* "" for one that is always read */
     const uint8_t *id;          /* PAIR_ID bytes: of the key and the chain */
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
     struct unpack names;        /* its DNS names, in lower case: unpack_span() until empty */
@@ -36,8 +37,14 @@ struct pair {
     size_t wholelen;
 };
 
+/* What a record is made from: files by a name, and as they were then. */
+struct pair_unit {
+    uint8_t id[PAIR_ID];
+    const char *name;
+};
+
 /* Append a record. */
-void pairs_put(struct pack *k, const uint8_t unit[PAIR_ID], const struct keymat *m,
+void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat *m,
                const void *facts, size_t factslen);
 void pairs_copy(struct pack *k, const struct pair *p);
 

@@ -21,7 +21,7 @@ struct store {
 /* One certificate a row: "name san key", san "-" for none. */
 static struct store store_of(const char *const rows[][3], size_t n)
 {
-    static const uint8_t unit[PAIR_ID];
+    static const struct pair_unit unit = { .name = "" };
     struct store s = { .cache = pair_cache_new(CERTS_TYPES) };
     struct err e = ERR_INIT;
 
@@ -33,7 +33,7 @@ static struct store store_of(const char *const rows[][3], size_t n)
         char *pem = join(pem_cert(s.made[i].x), pem_key(s.made[i].key));
         struct tls_input in = input_text("pair.pem", pem);
         cr_assert_eq(load_files(&in, 1, NULL, 0, NULL, &mats, &d), 0);
-        pairs_put(&s.records, unit, &mats.v[0], "facts", 5);
+        pairs_put(&s.records, &unit, &mats.v[0], "facts", 5);
         keymats_free(&mats);
         diags_free(&d);
         free(pem);
