@@ -157,7 +157,7 @@ static void put_names(struct json *j, const char *names)
     struct span rest = { names, names != NULL ? strlen(names) : 0 }, item;
 
     json_array(j, "names", JSON_LINE);
-    while (str_next(&rest, ',', &item)) {
+    while (rest.len > 0 && str_next(&rest, ',', &item)) {
         char *name = mem_strndup(item.p, item.len);
         put_text(j, NULL, name);
         free(name);

@@ -50,7 +50,7 @@ def test_a_key_with_its_chain(certs):
     assert leaf["names"] == ["DNS:localhost", "DNS:service.example", "IP:127.0.0.1", "IP:::1"]
     assert (leaf["subject"], leaf["issuer"]) == ("CN=localhost", "CN=Test CA")
     assert (leaf["ca"], leaf["self_signed"], leaf["version"]) == (False, False, 3)
-    assert (root["ca"], root["self_signed"]) == (True, True)
+    assert (root["ca"], root["self_signed"], root["names"]) == (True, True, [])
     pubkey = openssl("x509", "-in", certs.server.cert, "-noout", "-pubkey").splitlines()[1:-1]
     assert leaf["spki_sha256"] == hashlib.sha256(base64.b64decode("".join(pubkey))).hexdigest()
     end = openssl("x509", "-in", certs.server.cert, "-noout", "-enddate", "-dateopt", "iso_8601")
