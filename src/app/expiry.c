@@ -121,8 +121,8 @@ static struct expiry gather(const struct conf *c, const struct inventory *inv, i
         if (state == EXPIRY_FINE)
             continue;
         x.v = mem_grow(x.v, x.n + 1, sizeof(x.v[0]));
-        x.v[x.n++] = (struct saying){ (char *)(uintptr_t)item->owner, item->fact.sha256, state, INT64_MIN,
-                                      &item->fact, false };
+        x.v[x.n++] = (struct saying){ (char *)(uintptr_t)item->owner, item->fact.sha256, state,
+                                      INT64_MIN, &item->fact, false };
     }
     if (x.n > 0)
         qsort(x.v, x.n, sizeof(x.v[0]), by_subject);
@@ -176,7 +176,7 @@ void expiry_check(struct expiry *x, const struct conf *c, const struct inventory
         struct saying *s = &next.v[i];
         const struct saying *before =
             x->n > 0 ? bsearch(s, x->v, x->n, sizeof(x->v[0]), by_subject) : NULL;
-        bool by_loader = loaded && s->state == EXPIRY_PAST && s->fact->kind != FACT_CRL;
+        bool by_loader = loaded && s->state == EXPIRY_PAST;
 
         s->now = !by_loader && is_time(before, now);
         s->said = s->now || by_loader ? now : before->said;

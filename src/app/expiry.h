@@ -35,7 +35,7 @@ struct expiry *expiry_new(void);
 void expiry_free(struct expiry *x);         /* NULL is fine */
 
 /* What is to be said now about the inventory of that configuration, as warnings. loaded: the
-   loader has just warned of certificates that have expired. */
+   loader has just warned of certificates and lists that have expired. */
 void expiry_check(struct expiry *x, const struct conf *c, const struct inventory *inv, int64_t now,
                   bool loaded, struct diags *d);
 

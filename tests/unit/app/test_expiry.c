@@ -118,7 +118,7 @@ Test(expiry, lines_say_what_and_when)
         { .owner = NULL },
     };
 
-    cr_assert_eq(lines(rows, NOW, true), 4u);
+    cr_assert_eq(lines(rows, NOW, false), 4u);
     expect_text(0, "warning: [trust t] crl: the revocation list of CN=a should have been renewed "
                    "24 hours ago (2026-12-31 12:00 UTC) (fetch a new one from the CA)");
     expect_text(1, "warning: [store s] tls.crt: the certificate CN=a expires in 5 days "
@@ -128,6 +128,18 @@ Test(expiry, lines_say_what_and_when)
     expect_text(3, "warning: [store s] tls.crt: two thirds of the life of the certificate CN=a "
                    "have passed, and nothing has renewed it since 2026-05-06 12:00 UTC; it expires "
                    "in 110 days (2027-04-21 12:00 UTC) (look after what should renew it)");
+}
+
+Test(expiry, what_the_loader_told_is_not_said_twice)
+{
+    struct row rows[] = {
+        { "store s", .from = NOW - 60 * DAY, .until = NOW - DAY },
+        { "trust t", FACT_CRL, .path = "crl", .from = NOW - 60 * DAY, .until = NOW - DAY },
+        { .owner = NULL },
+    };
+
+    cr_assert_eq(lines(rows, NOW, true), 0u);
+    cr_assert_eq(lines(rows, NOW + DAY, false), 2u);
 }
 
 Test(expiry, once_a_day_and_at_once_when_it_is_new)
