@@ -233,6 +233,7 @@ def test_the_folder_is_replaced_as_a_whole(served, certs, delivery, tmp_path):
 
 def test_the_same_again_is_nothing(served, certs, delivery):
     """Written anew with the same bytes: no new edition, and not a word."""
+    served.await_message("^sallyport .* started")
     before = len(served.records)
     for _ in range(3):
         delivery.write(certs.server)
