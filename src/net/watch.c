@@ -29,13 +29,6 @@ struct place {
     size_t first, n;
 };
 
-/* A path, with what it looked like. */
-struct followed {
-    char *path;
-    uint64_t mark;
-    bool dir;
-};
-
 #define CHANGES_MAX 1000u       /* names that are worth remembering one by one */
 
 struct watch {
@@ -43,10 +36,9 @@ struct watch {
     watch_fn *fn;
     void *arg;
     char *cwd;                  /* what relative paths are relative to */
-    struct followed *paths;
+    struct watch_path *paths;
     size_t npaths;
     struct watch_changes changes;
-    bool dirs_changed;          /* since marks were taken: those of directories are old */
     bool astray;                /* the way to a file may be another one now */
     struct watch_names names;
     struct place *places;
@@ -101,25 +93,16 @@ static uint64_t sum_within(const char *dir, unsigned deep)
     return sum;
 }
 
-static uint64_t mark_of(const char *path, bool *dir)
+uint64_t watch_mark(const char *path)
 {
     struct stat st;
 
-    *dir = false;
     if (stat(path, &st) != 0)
         return 0;
     uint64_t h = mix_stat(1, &st);
-    *dir = S_ISDIR(st.st_mode);
-    if (*dir)
+    if (S_ISDIR(st.st_mode))
         h = mix(h, sum_within(path, 1));
     return h != 0 && h != WATCH_UNKNOWN ? h : 1;
-}
-
-uint64_t watch_mark(const char *path)
-{
-    bool dir;
-
-    return mark_of(path, &dir);
 }
 
 /* --- directories --- */
@@ -244,14 +227,12 @@ static bool look(struct watch *w)
     else
         w->polls = "there is no inotify to be had";
     for (size_t i = 0; i < w->npaths; i++) {
-        struct followed *f = &w->paths[i];
-        uint64_t now = mark_of(f->path, &f->dir);
-        /* What changed in a directory was told when it did. */
-        changed = changed || (now != f->mark && !(f->dir && w->dirs_changed));
-        f->mark = now;
+        uint64_t now = watch_mark(w->paths[i].path);
+        changed = changed || now != w->paths[i].mark;
+        w->paths[i].mark = now;
     }
     w->changes.unsure = w->changes.unsure || changed;
-    w->dirs_changed = w->astray = false;
+    w->astray = false;
     w->looked_us = loop_now_us(w->loop);
     if (w->npaths > 0)
         loop_timer_set(w->timer, w->polls ? POLL_MS : SAFETY_MS);
@@ -303,7 +284,9 @@ static const struct place *place_of(const struct watch *w, const struct inotify_
 }
 
 /* A file in a directory that is watched as a whole: its name says all. Whatever else it
-   is may lead elsewhere now, so the way has to be looked at anew. */
+   is may lead elsewhere now, so the way has to be looked at anew. (The directory's mark is
+   an old one from now on, so the next look of every minute counts as a change: what no
+   event told of, as truncate(2) does not, is found then.) */
 static void remember(struct watch *w, const struct place *p, const struct inotify_event *e)
 {
     const struct watch_name *first = p != NULL ? &w->names.v[p->first] : NULL;
@@ -314,7 +297,6 @@ static void remember(struct watch *w, const struct place *p, const struct inotif
         c->unsure = w->astray = true;
         return;
     }
-    w->dirs_changed = true;
     for (size_t i = 0; i < c->n; i++) {
         size_t dir = strlen(first->dir);
         if (strncmp(c->v[i], first->dir, dir) == 0 && c->v[i][dir] == '/'
@@ -384,7 +366,7 @@ void watch_changes_free(struct watch_changes *c)
 
 /* --- the whole --- */
 
-static void free_paths(struct followed *v, size_t n)
+static void free_paths(struct watch_path *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         free(v[i].path);
@@ -393,12 +375,12 @@ static void free_paths(struct followed *v, size_t n)
 
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(((const struct followed *)a)->path, ((const struct followed *)b)->path);
+    return strcmp(((const struct watch_path *)a)->path, ((const struct watch_path *)b)->path);
 }
 
-static struct followed *list_of(const struct watch *w, const struct watch_path *paths, size_t n)
+static struct watch_path *list_of(const struct watch *w, const struct watch_path *paths, size_t n)
 {
-    struct followed *v = mem_zalloc(n * sizeof(*v));
+    struct watch_path *v = mem_zalloc(n * sizeof(*v));
 
     for (size_t i = 0; i < n; i++) {
         bool absolute = paths[i].path[0] == '/';
@@ -411,7 +393,7 @@ static struct followed *list_of(const struct watch *w, const struct watch_path *
     return v;
 }
 
-static bool are_followed(const struct watch *w, const struct followed *v, size_t n)
+static bool are_followed(const struct watch *w, const struct watch_path *v, size_t n)
 {
     if (n != w->npaths || w->fd < 0 || w->polls != NULL || w->astray)
         return false;
@@ -423,7 +405,7 @@ static bool are_followed(const struct watch *w, const struct followed *v, size_t
 
 void watch_set(struct watch *w, const struct watch_path *paths, size_t n)
 {
-    struct followed *v = list_of(w, paths, n);
+    struct watch_path *v = list_of(w, paths, n);
 
     if (n > 0 && are_followed(w, v, n)) {
         free_paths(v, n);
@@ -432,7 +414,6 @@ void watch_set(struct watch *w, const struct watch_path *paths, size_t n)
     free_paths(w->paths, w->npaths);
     w->paths = v;
     w->npaths = n;
-    w->dirs_changed = false;    /* their marks are new */
     if (look(w))
         loop_later(w->loop, &w->tell);
 }

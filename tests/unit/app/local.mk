@@ -8,6 +8,7 @@ unit_app_SOURCES = \
 	tests/unit/app/test_child.c \
 	tests/unit/app/test_cpus.c \
 	tests/unit/app/test_expiry.c \
+	tests/unit/app/test_folder.c \
 	tests/unit/app/test_httpd.c \
 	tests/unit/app/test_inventory.c \
 	tests/unit/app/test_listeners.c \
