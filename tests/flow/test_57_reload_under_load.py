@@ -33,9 +33,9 @@ KUBE, PLAIN = 0, 1                      # targets
 class Scene:
     """The proxy with two stores, a route for each; the load on both; what was done to them."""
 
-    def __init__(self, proxy, load, mint, kube, plain):
+    def __init__(self, proxy, load, mint, kube, plain, first):
         self.proxy, self.load, self.mint, self.kube, self.plain = proxy, load, mint, kube, plain
-        self.delays = {}                # by act: how long until the last saw the new one
+        self.first = first              # by target: the SHA-256 of what it began with
         self.expected = []              # (target, sha256, when, act)
         self.bad = set()                # certificates that must never be seen
         self.acts = 0
@@ -175,7 +175,7 @@ def scene(open_folder, certs, request):
     share = min(1.0, handshakes_a_second(certs) / (2 * RATE))
     load = Load(proxy.listeners, certs, live=int(LIVE * share), rate=RATE * share)
     request.addfinalizer(load.close)
-    return Scene(proxy, load, mint, kube, plain)
+    return Scene(proxy, load, mint, kube, plain, {KUBE: first.sha256, PLAIN: second.sha256})
 
 
 def test_nothing_fails_and_nothing_is_dropped(scene):
@@ -188,17 +188,16 @@ def test_nothing_fails_and_nothing_is_dropped(scene):
     result = scene.load.finish()
     seen = result["seen"]
 
-    late = {}
-    before = {}
+    # Who begins a second after the swap is not shown the one before. (When the first was shown
+    # the new one says less: on a busy machine there are moments in which nobody begins.)
+    late, before = {}, scene.first
     for target, cert, when, act in scene.expected:
-        # From then on nobody who began was shown the one before.
-        old = before.get(target)
-        last = seen[target][old][1] if old else when
-        late[act] = max(late.get(act, 0.0), last - when, seen[target][cert][0] - when)
+        last = seen[target][before[target]][1]
+        late[act] = max(late.get(act, 0.0), last - when)
         before[target] = cert
     print(f"{scene.acts} acts in {result['seconds']:.0f} s; {result['done']} new connections, "
           f"{result['done'] / result['seconds']:.0f} a second; {scene.load.live} live ones with "
-          f"{result['echoes']} echoes; served after (worst): "
+          f"{result['echoes']} echoes; the one before was shown for (worst): "
           + ", ".join(f"{act} {1000 * s:.0f} ms" for act, s in late.items()))
 
     assert result["failures"] == 0, result["reasons"]
