@@ -23,6 +23,11 @@
 
 #define START_AGAIN_MS 250u     /* while the start waits for files */
 
+/* What failed may mend without a file's changing: a certificate whose time comes, a mount, memory.
+   From twice the first on, and never more seldom than the second. */
+#define RETRY_MIN_MS 1000u
+#define RETRY_MAX_MS 60000u
+
 enum kind { FULL, MATERIAL };
 
 struct reload {
@@ -44,9 +49,12 @@ struct reload {
     struct askers askers;
     uint64_t last_ask_us, burst_us; /* 0: none */
     uint64_t start_us, held_us; /* when the run began; since when a failure is held back (0) */
+    uint64_t retry_ms;          /* after which a material load that failed is tried again, or 0 */
     bool pending;               /* a full one is asked for, not yet begun */
     bool changed;               /* as is a material one */
     bool absorbed;              /* the full one under way was begun in a material one's stead */
+    bool due;                   /* the changed one is but a retry, */
+    bool silent;                /* and so is the material one under way: nothing else changed */
     bool waited;                /* it was said that files are waited for */
     bool stopped;
 };
@@ -90,6 +98,7 @@ static void conclude(struct reload *r, bool ok)
     if (r->kind == MATERIAL)
         verdict_unsaid(&r->verdict, &d, &shown);
     if (ok) {
+        r->retry_ms = 0;
         verdict_good(&r->verdict, &d, generation(r) == 1);
         all = &r->verdict.said;
     } else if (r->current != NULL) {
@@ -117,6 +126,14 @@ static bool hold_back(struct reload *r)
     if (now < sense)
         loop_timer_set(r->again, (sense - now + 999u) / 1000u);
     return true;
+}
+
+static void retry_later(struct reload *r)
+{
+    uint64_t twice = 2 * (r->retry_ms > 0 ? r->retry_ms : RETRY_MIN_MS);
+
+    r->retry_ms = twice < RETRY_MAX_MS ? twice : RETRY_MAX_MS;
+    loop_timer_set(r->again, r->retry_ms);
 }
 
 static void drop(struct reload *r)
@@ -149,13 +166,19 @@ static void give_up(struct reload *r)
     forget_report(r);
     r->changed = r->changed || r->absorbed;
     r->absorbed = false;
-    if (waits || (r->kind == MATERIAL && hold_back(r))) {
+    bool silent = r->silent && !r->changed;
+    if (waits || (r->kind == MATERIAL && !silent && hold_back(r))) {
         drop(r);
-    } else if (r->kind == MATERIAL && verdict_is_told(&r->verdict, &r->findings)) {
-        r->held_us = 0;
-        drop(r);
-    } else {
+    } else if (r->kind == FULL) {
         conclude(r, false);
+    } else {
+        retry_later(r);
+        if (silent || verdict_is_told(&r->verdict, &r->findings)) {
+            r->held_us = 0;
+            drop(r);
+        } else {
+            conclude(r, false);
+        }
     }
 }
 
@@ -168,7 +191,7 @@ static void stay(struct reload *r, int bundle_fd)
     watch_changes_free(&r->changes);
     follow_loaded(r->follow, &r->report, true);
     forget_report(r);
-    r->held_us = 0;
+    r->held_us = r->retry_ms = 0;
     if (verdict_mended(&r->verdict)) {
         log_info("the files are again those of generation %llu, which stays in force",
                  (unsigned long long)generation(r));
@@ -263,8 +286,10 @@ static void begin(struct reload *r, enum kind kind)
     loop_timer_clear(r->again);
     r->kind = kind;
     r->plan.material = kind == MATERIAL;
+    r->silent = kind == MATERIAL && r->due;
+    r->due = false;
     if (kind == FULL) {
-        r->absorbed = r->changed || r->held_us != 0;
+        r->absorbed = r->changed || r->held_us != 0 || r->retry_ms != 0;
         r->pending = false;
         r->burst_us = 0;
         askers_begin(&r->askers);
@@ -287,7 +312,7 @@ static void on_timer(void *arg)
         begin(r, FULL);
 }
 
-/* What was held back is looked at once more. */
+/* What was held back, or failed, is looked at once more. */
 static void on_again(void *arg)
 {
     struct reload *r = arg;
@@ -297,6 +322,7 @@ static void on_again(void *arg)
             begin(r, FULL);
         return;
     }
+    r->due = r->retry_ms != 0 && !r->changed;
     r->changed = true;
     go_on(r);
 }
@@ -305,6 +331,8 @@ static void on_changed(void *arg)
 {
     struct reload *r = arg;
 
+    r->retry_ms = 0;
+    r->due = false;
     r->changed = true;
     go_on(r);
 }

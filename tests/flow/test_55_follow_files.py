@@ -1,6 +1,7 @@
 """Files that change are taken up without being asked to, however they are replaced."""
 
 import ctypes
+import datetime
 import os
 import shutil
 import signal
@@ -401,3 +402,21 @@ def test_a_wait_ends_when_told_to(tmp_path, delivery, how):
     until("it waits", lambda: any("waiting" in line for line in proxy.errors))
     proxy.signal(how)
     assert proxy.wait(5) == 0
+
+
+def in_seconds(n):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=n)
+    return at.strftime("%Y%m%d%H%M%SZ")
+
+
+def test_what_mends_by_itself_is_tried_again(served, certs, delivery):
+    """A CA's clock is ahead: nothing changes any more when the certificate's time comes."""
+    early = certs.issue("server-early", "localhost", usage="serverAuth",
+                        names="DNS:localhost,IP:127.0.0.1", dates=(in_seconds(4), in_seconds(86400)))
+    delivery.rename(early.key, delivery.key)
+    delivery.rename(early.cert, delivery.cert)
+    assert "is valid from" in served.await_message("is valid from")["message"]
+    assert serial(served, certs) == certs.server.serial
+    await_serial(served, certs, early)
+    assert len(failures(served)) == 1
+    assert done(served) == 1
