@@ -1,25 +1,28 @@
 #include "app/verdict.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 
-/* The errors, a line each; the caller's. */
+/* The errors, a line each; the caller's. A folder may have thousands. */
 static char *errors_text(const struct diags *d)
 {
-    char *all = mem_strdup("");
+    char *all = NULL;
+    size_t len;
+    FILE *out = open_memstream(&all, &len);
 
+    if (out == NULL)
+        abort();                /* as base/mem.h does when memory is out */
     for (size_t i = 0; i < d->n; i++) {
         if (d->v[i].level != DIAG_ERROR)
             continue;
         char *one = diag_text(&d->v[i]);
-        char *both = mem_printf("%s%s%s", all, all[0] != '\0' ? "\n" : "", one);
-        free(all);
+        fprintf(out, "%s%s", ftell(out) > 0 ? "\n" : "", one);
         free(one);
-        all = both;
     }
+    fclose(out);
     return all;
 }
 
@@ -69,12 +72,15 @@ bool verdict_is_told(const struct verdict *v, const struct diags *d)
 
 void verdict_unsaid(const struct verdict *v, const struct diags *d, struct diags *out)
 {
+    struct diags_index said = diags_index(&v->said);
+
     for (size_t i = 0; i < d->n; i++) {
         const struct diag *g = &d->v[i];
         struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
-        if (g->level != DIAG_WARNING || !diags_have(&v->said, g))
+        if (g->level != DIAG_WARNING || !diags_index_has(&said, g))
             diag_add(out, g->level, where, g->hint, "%s", g->message);
     }
+    diags_index_free(&said);
 }
 
 void verdict_free(struct verdict *v)

@@ -130,21 +130,59 @@ void diags_log(const struct diags *d)
     diags_log_only(d, true);
 }
 
-static bool same_text(const char *a, const char *b)
+static int compare_text(const char *a, const char *b)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    if (a == NULL || b == NULL)
+        return (a != NULL) - (b != NULL);
+    return strcmp(a, b);
+}
+
+/* What differs soonest comes first. */
+static int compare(const struct diag *a, const struct diag *b)
+{
+    int c = compare_text(a->message, b->message);
+
+    c = c ? c : compare_text(a->value, b->value);
+    c = c ? c : compare_text(a->key, b->key);
+    c = c ? c : compare_text(a->section, b->section);
+    c = c ? c : compare_text(a->file, b->file);
+    c = c ? c : (a->line > b->line) - (a->line < b->line);
+    return c ? c : (a->level > b->level) - (a->level < b->level);
 }
 
 bool diags_have(const struct diags *d, const struct diag *g)
 {
-    for (size_t i = 0; i < d->n; i++) {
-        const struct diag *o = &d->v[i];
-        if (o->level == g->level && o->line == g->line && same_text(o->file, g->file)
-            && same_text(o->section, g->section) && same_text(o->key, g->key)
-            && same_text(o->value, g->value) && same_text(o->message, g->message))
+    for (size_t i = 0; i < d->n; i++)
+        if (compare(&d->v[i], g) == 0)
             return true;
-    }
     return false;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+    return compare(*(const struct diag *const *)a, *(const struct diag *const *)b);
+}
+
+struct diags_index diags_index(const struct diags *d)
+{
+    struct diags_index x = { mem_zalloc((d->n + 1) * sizeof(*x.v)), d->n };
+
+    for (size_t i = 0; i < d->n; i++)
+        x.v[i] = &d->v[i];
+    if (x.n > 0)
+        qsort(x.v, x.n, sizeof(*x.v), compare_places);
+    return x;
+}
+
+bool diags_index_has(const struct diags_index *x, const struct diag *g)
+{
+    return x->n > 0 && bsearch(&g, x->v, x->n, sizeof(*x->v), compare_places) != NULL;
+}
+
+void diags_index_free(struct diags_index *x)
+{
+    free(x->v);
+    *x = (struct diags_index){ 0 };
 }
 
 /* Packed: per finding the level, the line, and six strings. */

@@ -54,6 +54,16 @@ void diag_add(struct diags *d, enum diag_level level, struct diag_at where, cons
 /* Whether that very finding is among them. */
 bool diags_have(const struct diags *d, const struct diag *g);
 
+/* The same for asking often: of findings that stay as they are for as long as it lives. */
+struct diags_index {
+    const struct diag **v;      /* sorted */
+    size_t n;
+};
+
+struct diags_index diags_index(const struct diags *d);
+bool diags_index_has(const struct diags_index *x, const struct diag *g);
+void diags_index_free(struct diags_index *x);
+
 /* One finding as one line without newline; returned memory is the caller's (free()). */
 char *diag_text(const struct diag *g);
 

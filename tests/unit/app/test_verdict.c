@@ -122,3 +122,29 @@ Test(askers, hear_of_the_load_that_began_after_they_asked)
     cr_expect_str_eq(heard, "a+2 b-2 c-2 c-3 ");
     cr_expect_eq(askers.n, 0u);
 }
+
+/* A folder whose mode is wrong has one for each of its files, and meanwhile the master does nothing
+   else. With work for each pair of them it would take minutes. */
+Test(verdict, thousands_of_findings_are_told_at_once, .timeout = 20)
+{
+    struct verdict v = { .status.ok = true };
+    struct diags bad = { 0 }, weak = { 0 }, out = { 0 };
+
+    for (unsigned i = 0; i < 20000; i++) {
+        char value[32];
+        snprintf(value, sizeof(value), "/keys/%u.pem", i);
+        struct diag_at at = { .section = "store s", .key = "dir", .value = value };
+        diag_add(&bad, DIAG_ERROR, at, "let root read it", "permission denied");
+        diag_add(&weak, DIAG_WARNING, at, NULL, "the key has 1024 bits only");
+    }
+    verdict_bad(&v, &bad);
+    cr_expect(verdict_is_told(&v, &bad));
+    v.said = weak;
+    verdict_unsaid(&v, &weak, &out);
+    cr_expect_eq(out.n, 0u);
+    verdict_unsaid(&v, &bad, &out);
+    cr_expect_eq(out.n, bad.n);
+    diags_free(&out);
+    diags_free(&bad);
+    verdict_free(&v);
+}
