@@ -159,6 +159,8 @@ static void make_route(struct snap_route *out, const struct snapshot *s, const s
     out->conf = r;
     out->certs = certs_of(s, r->store);
     out->tls = ctx_for(&p, out->certs, running, d);
+    if (out->tls != NULL)
+        (void)certs_check(out->certs, &p, out->tls, d);     /* counted by build() */
     free(context);
 }
 

@@ -254,6 +254,27 @@ size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_T
     return parse_all(c, set, n, out, e);
 }
 
+int certs_check(struct certs *c, const struct tls_policy *p, struct tls_ctx *ctx,
+                struct diags *d)
+{
+    unsigned enough = tls_ctx_bits(ctx);
+    int rc = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        struct pair r = record(c, i);
+        struct err e = ERR_INIT;
+        struct keypair *k;
+        if (r.bits >= enough)
+            continue;
+        k = pair_cache_get(c->cache, &r, &e);
+        if (k == NULL)
+            diag_add(d, DIAG_ERROR, p->at_versions, NULL, "%s", e.text);
+        if (k == NULL || tls_ctx_takes(ctx, p, k, d) != 0)
+            rc = -1;
+    }
+    return rc;
+}
+
 void certs_default_id(const struct certs *c, uint8_t id[PAIR_ID])
 {
     struct der ids[CERTS_TYPES];

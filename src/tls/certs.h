@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/diag.h"
 #include "base/err.h"
+#include "tls/ctx.h"
 #include "tls/pair_cache.h"
 
 struct certs;
@@ -35,6 +37,11 @@ size_t certs_count(const struct certs *c);
  */
 size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_TYPES],
                   struct err *e);
+
+/* Whether each pair will do on a connection of that context; -1 with a finding in d for each that
+   will not. Those that are as strong as it demands are not parsed for it. */
+int certs_check(struct certs *c, const struct tls_policy *p, struct tls_ctx *ctx,
+                struct diags *d);
 
 /* SHA-256 over the ids of the default pairs: the same for the same default. */
 void certs_default_id(const struct certs *c, uint8_t id[PAIR_ID]);

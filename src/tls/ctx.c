@@ -86,28 +86,37 @@ static int set_verification(SSL_CTX *ctx, const struct tls_policy *p)
     return 0;
 }
 
+static struct diag_at store_of(const struct tls_policy *p)
+{
+    return (struct diag_at){ .at = p->at_versions.at, .section = p->at_versions.section,
+                             .key = "store" };
+}
+
+static int refuse_cert(const struct tls_policy *p, const struct keypair *k, struct diags *d)
+{
+    char name[CERT_TEXT_MAX], type[32], why[128];
+
+    sslerr_text(why, sizeof(why));
+    diag_add(d, DIAG_ERROR, store_of(p),
+             "a stronger key or signature is the remedy; @SECLEVEL=0 in `ciphers` lets it pass",
+             "OpenSSL refuses the certificate %s (%s): %s", cert_subject(k->leaf, name),
+             keypair_type(k, type), why);
+    return -1;
+}
+
 static int use_certs(SSL_CTX *ctx, const struct tls_policy *p, struct keypair *const *certs,
                      size_t ncerts, struct diags *d)
 {
-    struct diag_at at = { .at = p->at_versions.at, .section = p->at_versions.section,
-                          .key = "store" };
-    char name[CERT_TEXT_MAX], type[32], why[128];
     int rc = 0;
 
     if (ncerts == 0) {
-        diag_add(d, DIAG_ERROR, at, NULL, "no certificate");
+        diag_add(d, DIAG_ERROR, store_of(p), NULL, "no certificate");
         return -1;
     }
     for (size_t i = 0; i < ncerts; i++) {
         const struct keypair *k = certs[i];
-        if (SSL_CTX_use_cert_and_key(ctx, k->leaf, k->key, k->chain, 1) == 1)
-            continue;
-        sslerr_text(why, sizeof(why));
-        diag_add(d, DIAG_ERROR, at,
-                 "a stronger key or signature is the remedy; @SECLEVEL=0 in `ciphers` lets it pass",
-                 "OpenSSL refuses the certificate %s (%s): %s", cert_subject(k->leaf, name),
-                 keypair_type(k, type), why);
-        rc = -1;
+        if (SSL_CTX_use_cert_and_key(ctx, k->leaf, k->key, k->chain, 1) != 1)
+            rc = refuse_cert(p, k, d);
     }
     return rc;
 }
@@ -161,6 +170,27 @@ fail:
     sslerr_clear();
     tls_ctx_unref(c);
     return NULL;
+}
+
+int tls_ctx_takes(struct tls_ctx *c, const struct tls_policy *p, const struct keypair *k,
+                  struct diags *d)
+{
+    SSL *ssl = SSL_new(c->ssl_ctx);
+    int rc = 0;
+
+    sslerr_clear();
+    if (ssl == NULL || SSL_use_cert_and_key(ssl, k->leaf, k->key, k->chain, 1) != 1)
+        rc = refuse_cert(p, k, d);
+    SSL_free(ssl);
+    return rc;
+}
+
+unsigned tls_ctx_bits(const struct tls_ctx *c)
+{
+    static const unsigned of_level[] = { 0, 80, 112, 128, 192, 256 };
+    int level = SSL_CTX_get_security_level(c->ssl_ctx);
+
+    return of_level[level < 0 ? 0 : level > 5 ? 5 : level];
 }
 
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *c)

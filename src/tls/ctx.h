@@ -40,6 +40,12 @@ struct tls_ctx {
  */
 struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *certs, size_t ncerts,
                             struct diags *d);
+/* Whether a pair may take the place of those on a connection; -1 with a finding in d. Of
+   `bits` (keypair_bits()) so many, it may without being asked for. */
+int tls_ctx_takes(struct tls_ctx *c, const struct tls_policy *p, const struct keypair *k,
+                  struct diags *d);
+unsigned tls_ctx_bits(const struct tls_ctx *c);
+
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *c);
 void tls_ctx_unref(struct tls_ctx *c);      /* NULL is fine */
 

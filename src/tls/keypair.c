@@ -92,6 +92,32 @@ void keypair_free(struct keypair *k)
     free(k);
 }
 
+/* A signature by itself proves nothing, and is not looked at. */
+static int bits_of(X509 *x)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x);
+    int bits = key != NULL ? EVP_PKEY_get_security_bits(key) : -1, of_signature = -1;
+
+    if (X509_get_extension_flags(x) & EXFLAG_SS)
+        return bits;
+    if (X509_get_signature_info(x, NULL, NULL, &of_signature, NULL) != 1)
+        return -1;
+    return of_signature < bits ? of_signature : bits;
+}
+
+unsigned keypair_bits(const struct keypair *k)
+{
+    int least = bits_of(k->leaf);
+
+    for (int i = 0; i < sk_X509_num(k->chain); i++) {
+        int bits = bits_of(sk_X509_value(k->chain, i));
+        if (bits < least)
+            least = bits;
+    }
+    sslerr_clear();
+    return least > 0 ? (unsigned)least : 0;
+}
+
 const char *keypair_type(const struct keypair *k, char buf[32])
 {
     return key_text(k->key, buf);

@@ -46,6 +46,10 @@ struct keypair_rules {
 void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
                    struct diag_at where, const char *path, struct diags *d);
 
+/* Of security, as OpenSSL reckons it for its levels (SSL_CTX_set_security_level(3)): the least of
+   its keys and signatures. */
+unsigned keypair_bits(const struct keypair *k);
+
 /* "RSA 2048", "EC P-256", "ED25519"; static or in buf. */
 const char *keypair_type(const struct keypair *k, char buf[32]);
 

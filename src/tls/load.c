@@ -372,6 +372,7 @@ static void put_leaf(const struct work *w, const struct leaf *l, struct keymats 
         .where = l->from->in->where,
     };
 
+    m.bits = m.pair != NULL ? keypair_bits(m.pair) : 0;
     m.names = cert_server_names(l->x, &m.nnames);
 
     put_cert(&m, l, l->x, FACT_LEAF);

@@ -29,6 +29,7 @@ struct keymat {
     struct fact *facts;         /* of each certificate of the chain */
     size_t nchain;
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
+    unsigned bits;              /* keypair_bits() */
     char **names;               /* that a client may ask for it by (cert_server_names) */
     size_t nnames;
     struct keypair *pair;       /* the same, parsed */

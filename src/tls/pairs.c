@@ -47,6 +47,7 @@ void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat
     pack_text(&record, unit->name);
     pack_bytes(&record, id, PAIR_ID);
     pack_u32(&record, (uint32_t)m->type);
+    pack_u32(&record, m->bits);
     put_names(&record, m);
     pack_blob(&record, m->key.p, m->key.len);
     put_chain(&record, m);
@@ -81,6 +82,7 @@ bool pairs_next(struct unpack *u, struct pair *out)
     out->unit_name = unpack_text(&r);
     out->id = unpack_bytes(&r, PAIR_ID);
     out->type = (int)unpack_u32(&r);
+    out->bits = unpack_u32(&r);
     out->names = part(&r);
     out->key = unpack_blob(&r, &out->keylen);
     out->chain = part(&r);

@@ -27,6 +27,7 @@ struct pair {
     const char *unit_name;      /* "" for one that is always read */
     const uint8_t *id;          /* PAIR_ID bytes: of the key and the chain */
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
+    unsigned bits;              /* keypair_bits() */
     struct unpack names;        /* its DNS names, in lower case: unpack_span() until empty */
     const uint8_t *key;         /* PKCS#8 */
     size_t keylen;

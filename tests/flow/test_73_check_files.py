@@ -208,3 +208,20 @@ def test_a_password_keeps_a_key_and_must_be_kept(config, certs, opened, tmp_path
     assert code == 0 and "warning: [store node] password_file" in line
     assert "everybody on this machine can read the password" in line
     assert f"(chmod o-rwx {password})" in line
+
+
+def test_each_pair_of_a_folder_is_proved(certs, tmp_path):
+    """OpenSSL would refuse it, but not before a client asks for its name."""
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    shutil.copy(certs.server.cert, folder / "a.crt")
+    shutil.copy(certs.server.key, folder / "a.key")
+    openssl("req", "-x509", "-newkey", "rsa:1024", "-nodes", "-keyout", folder / "b.key",
+            "-out", folder / "b.crt", "-subj", "/CN=weak", "-addext", "subjectAltName=DNS:weak")
+    route = {"listen": "127.0.0.1:0", "upstream": "127.0.0.1:1", "store": "s"}
+    strict = {"ciphers": "DEFAULT@SECLEVEL=2"}
+    for more, code in ((strict, 1), (WEAK, 0)):
+        said, exit_code = findings(tmp_path, {"store s": {"dir": folder},
+                                              "route r": {**route, **more}})
+        assert exit_code == code
+        assert any("OpenSSL refuses the certificate CN=weak" in s for s in said) == (code == 1)

@@ -213,3 +213,28 @@ Test(certs, damaged_records_are_refused)
     }
     store_free(&s);
 }
+
+/* Nobody asks for the second before a client does, and then it is too late to say so. */
+Test(certs, each_pair_is_proved_for_the_context)
+{
+    static const char *const rows[][3] = {
+        { "strong", "DNS:strong.example", "EC" }, { "weak", "DNS:weak.example", "RSA1024" },
+    };
+    struct store s = store_of(rows, 2);
+    struct tls_policy p = policy();
+    struct keypair *standard[CERTS_TYPES];
+    struct err e = ERR_INIT;
+    struct diags d = { 0 };
+
+    for (int lax = 0; lax < 2; lax++) {
+        p.ciphers = lax ? "DEFAULT@SECLEVEL=0" : "DEFAULT@SECLEVEL=2";
+        size_t n = certs_find(s.certs, NULL, standard, &e);
+        struct tls_ctx *ctx = server_ctx(&p, standard, n);
+        cr_expect_eq(certs_check(s.certs, &p, ctx, &d), lax ? 0 : -1);
+        tls_ctx_unref(ctx);
+    }
+    cr_assert_eq(d.n, 1u);
+    cr_expect_not_null(strstr(d.v[0].message, "CN=weak"), "%s", d.v[0].message);
+    diags_free(&d);
+    store_free(&s);
+}
