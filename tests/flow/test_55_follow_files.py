@@ -412,7 +412,8 @@ def in_seconds(n):
 def test_what_mends_by_itself_is_tried_again(served, certs, delivery):
     """A CA's clock is ahead: nothing changes any more when the certificate's time comes."""
     early = certs.issue("server-early", "localhost", usage="serverAuth",
-                        names="DNS:localhost,IP:127.0.0.1", dates=(in_seconds(4), in_seconds(86400)))
+                        names="DNS:localhost,IP:127.0.0.1",
+                        dates=(in_seconds(4), in_seconds(86400)))
     delivery.rename(early.key, delivery.key)
     delivery.rename(early.cert, delivery.cert)
     assert "is valid from" in served.await_message("is valid from")["message"]
