@@ -11,18 +11,51 @@ _Static_assert((int)PROTO_TLS10 == (int)TLS_V10 && (int)PROTO_TLS13 == (int)TLS_
                    && (int)CLIENT_AUTH_REQUIRE == (int)TLS_CLIENT_REQUIRE,
                "conf's and tls's enums must agree");
 
-static struct conf *conf_from(const struct bundle *b, struct diags *d)
-{
-    struct settings s = { 0 };
-    struct conf *c = NULL;
-    size_t len;
-    const uint8_t *p = bundle_get(b, &len, "settings");
+/* A configuration, for all snapshots that were built from the same settings: certificates
+   are replaced more often than those change. */
+struct snap_conf {
+    unsigned refs;
+    uint8_t id[DIGEST_LEN];
+    struct conf *conf;
+};
 
-    if (p == NULL || settings_unpack(p, len, &s) != 0)
+static void snap_conf_unref(struct snap_conf *c)
+{
+    if (c == NULL || --c->refs > 0)
+        return;
+    conf_free(c->conf);
+    free(c);
+}
+
+static struct snap_conf *new_conf(const uint8_t *p, size_t len, struct diags *d)
+{
+    struct snap_conf *c = mem_zalloc(sizeof(*c));
+    struct settings s = { 0 };
+
+    c->refs = 1;
+    if (settings_unpack(p, len, &s) != 0)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "the bundle's settings are damaged");
     else
-        c = conf_build(&s, d);
+        c->conf = conf_build(&s, d);
     settings_free(&s);
+    return c;
+}
+
+static struct snap_conf *conf_from(const struct bundle *b, const struct snapshot *running,
+                                   struct diags *d)
+{
+    size_t len = 0;
+    const uint8_t *p = bundle_get(b, &len, "settings");
+    uint8_t id[DIGEST_LEN];
+    struct snap_conf *c;
+
+    digest_ders(&(struct der){ (uint8_t *)(uintptr_t)p, p != NULL ? len : 0 }, 1, id);
+    if (running != NULL && memcmp(running->shared->id, id, sizeof(id)) == 0) {
+        running->shared->refs++;
+        return running->shared;
+    }
+    c = new_conf(p, p != NULL ? len : 0, d);
+    memcpy(c->id, id, sizeof(id));
     return c;
 }
 
@@ -208,7 +241,8 @@ struct snapshot *snapshot_build(struct bundle *b, const struct snapshot *running
     s->refs = s->keys_held = 1;
     s->bundle = bundle_ref(b);
     s->cache = running != NULL ? pair_cache_ref(running->cache) : pair_cache_new(CACHED_PAIRS);
-    s->conf = conf_from(b, d);
+    s->shared = conf_from(b, running, d);
+    s->conf = s->shared->conf;
     if (s->cache == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
     else if (s->conf != NULL)
@@ -263,7 +297,7 @@ void snapshot_unref(struct snapshot *s)
     free(s->listeners);
     free(s->routes);
     free(s->trusts);
-    conf_free(s->conf);
+    snap_conf_unref(s->shared);
     free(s);
 }
 

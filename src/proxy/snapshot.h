@@ -39,7 +39,8 @@ struct snapshot {
     unsigned keys_held;                 /* by being in force, and by handshakes */
     unsigned conns;                     /* connections that began with it */
     uint64_t generation;                /* set by the worker that applies it */
-    struct conf *conf;
+    struct snap_conf *shared;           /* the owner of conf */
+    const struct conf *conf;
     struct bundle *bundle;              /* what certs look into; NULL once the keys are gone */
     struct pair_cache *cache;
     struct certs **certs;       size_t ncerts;      /* of each store */

@@ -21,6 +21,7 @@ struct certs {
     size_t mask;                /* number of slots less one */
     size_t standard[CERTS_TYPES];       /* the default pairs */
     size_t nstandard;
+    unsigned least_bits;        /* of security, of any pair */
     struct pair_cache *cache;
 };
 
@@ -117,6 +118,8 @@ static int measure(struct certs *c, struct err *e)
             c->at = more;
         }
         c->at[c->n++] = at;
+        if (c->n == 1 || p.bits < c->least_bits)
+            c->least_bits = p.bits;
         names += count_names(&p);
     }
     if (u.bad || c->n == 0 || c->n >= UINT32_MAX)
@@ -260,7 +263,7 @@ int certs_check(struct certs *c, const struct tls_policy *p, struct tls_ctx *ctx
     unsigned enough = tls_ctx_bits(ctx);
     int rc = 0;
 
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; i < c->n && c->least_bits < enough; i++) {
         struct pair r = record(c, i);
         struct err e = ERR_INIT;
         struct keypair *k;
