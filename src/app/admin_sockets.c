@@ -1,6 +1,7 @@
 #include "app/admin_sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,18 +30,25 @@ static bool is_unix(const struct addr *a)
     return a->u.sa.sa_family == AF_UNIX;
 }
 
-/* Who becomes nobody else keeps what it makes. */
+/* Who becomes nobody else keeps what it makes. By a descriptor: in a folder that another user may
+   write, the name could stand for something else by now, and root must not give that away. */
 static int settle_file(const char *path, const struct privs *who, struct owned_file *f,
                        struct err *e)
 {
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc = 0;
     struct stat st;
 
-    if (who->change && lchown(path, who->uid, who->gid) != 0)
-        return err_set(e, "cannot give the socket to the user it is for");
-    if (lstat(path, &st) != 0)
-        return err_set(e, "cannot find the socket's file");
-    *f = (struct owned_file){ st.st_dev, st.st_ino };
-    return 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        rc = err_set(e, "cannot find the socket's file");
+    else if (!S_ISSOCK(st.st_mode))
+        rc = err_setx(e, "another file took the place of the socket");
+    else if (who->change && fchownat(fd, "", who->uid, who->gid, AT_EMPTY_PATH) != 0)
+        rc = err_set(e, "cannot give the socket to the user it is for");
+    else
+        *f = (struct owned_file){ st.st_dev, st.st_ino };
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 static void remove_file(const char *path, const struct owned_file *f)
