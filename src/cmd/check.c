@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "app/loader.h"
+#include "app/privs.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 
@@ -40,6 +41,7 @@ int cmd_check(int argc, char **argv)
 
     struct load_plan plan = { .config_path = inv.config_path, .overrides = &inv.overrides,
                              .expiry = true };
+    privs_harden();             /* keys and passwords are about to be read */
     struct bundle *b = loader_build(&plan, &d);
     bool good = b != NULL && d.errors == 0;
     bundle_free(b);

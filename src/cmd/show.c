@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/privs.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -288,6 +289,7 @@ int cmd_show(int argc, char **argv)
 
     if (rc >= 0)
         return rc;
+    privs_harden();             /* keys and passwords are about to be read */
     ok = read_password(given(&inv, "password_file"), &store, &pw.store);
     ok &= read_password(given(&inv, "key_password_file"), &key, &pw.key);
     for (size_t i = 0; i < inv.nargs && ok; i++) {

@@ -3,13 +3,17 @@
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import re
+import resource
+import subprocess
 
 import pytest
 
 from harness import gate
 from harness.certs import openssl
+from harness.waiting import until
 
 
 def show(*args, code=0):
@@ -167,3 +171,24 @@ def test_keystores(certs, form):
     assert [c["subject"] for c in entry["chain"]] == ["CN=node1", "CN=ca"]
     text = gate.run("show", folder / f"names.{form}", "--password-file", password).stdout
     assert r"alias      kn\xc3\xb6tchen" in text
+
+
+@pytest.mark.parametrize("verb", ["show", "check"])
+def test_nothing_of_a_key_can_get_into_a_core_file(tmp_path, verb):
+    """While it reads, here a pipe that is not written yet."""
+    pipe = tmp_path / "key.pem"
+    os.mkfifo(pipe)
+    args = ["show", pipe] if verb == "show" else [
+        "check", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--cert", pipe]
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    process = subprocess.Popen(
+        [gate.SALLYPORT, *map(str, args)], stdout=subprocess.DEVNULL, env=gate.environment(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)))
+    try:
+        limits = pathlib.Path(f"/proc/{process.pid}/limits")
+        until("it reads", lambda: re.search(r"core file size +0 +0 ", limits.read_text()))
+        pipe.write_text("nothing")
+        assert process.wait(20) == 1
+    finally:
+        process.kill()
+        process.wait()
