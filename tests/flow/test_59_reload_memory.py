@@ -4,6 +4,11 @@ Each brings a certificate and a key that were never there before, by HUP and by 
 files. In `make check` there are a hundred and fifty; FLOW_LONG=1: the thousand. The bound is the
 same, 1 % of what is resident in all processes that stay. (Not the proportional set size: that
 changes when another program of the machine begins or ends that uses the same libraries.)
+
+glibc keeps up to seven freed blocks of each size for the next taker (its tcache). As
+certificates differ by a byte here and there, it takes some hundred reloads until it has met
+all sizes: about 90 KiB in each worker, then no more. So the thousand are judged without that
+cache, which would hide a leak of that size; and with it, by 2 %.
 """
 
 import os
@@ -13,6 +18,7 @@ import time
 import pytest
 
 from harness import client, procfs
+from harness.gate import environment
 from harness.mint import Mint
 from harness.origin import echo
 from harness.places import Plain
@@ -21,7 +27,11 @@ from harness.waiting import PATIENCE, until
 LONG = bool(os.environ.get("FLOW_LONG"))
 RELOADS = {"hup": 1000 if LONG else 100, "change": 1000 if LONG else 50}
 WARM = 10
-BOUND = 0.01
+WAYS = ["hup", "change"]
+NO_CACHE = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+# What the process is started with, and what it may grow by.
+ALLOCATORS = {"no-tcache": (NO_CACHE, 0.01), "tcache": ({}, 0.02)} if LONG else {
+    "tcache": ({}, 0.01)}
 
 pytestmark = pytest.mark.seconds(900)
 
@@ -42,10 +52,13 @@ def place(certs, tmp_path):
     return Plain(tmp_path / "tls", Mint(certs.ca).new())
 
 
-@pytest.mark.parametrize("way", ["hup", "change"])
-def test_memory_stays(gate, origin, certs, place, way):
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+@pytest.mark.parametrize("way", WAYS)
+def test_memory_stays(gate, origin, certs, place, way, allocator):
     """hup: with reload = signal nobody follows the files."""
-    proxy = gate(origin(echo).address, store={"cert": place.cert, "key": place.key},
+    env, bound = ALLOCATORS[allocator]
+    proxy = gate(origin(echo).address, env=environment(**env),
+                 store={"cert": place.cert, "key": place.key},
                  proxy={"workers": 2, "reload": "signal" if way == "hup" else "watch"})
     proxy.count = len(procfs.children(proxy.pid))
     mint, began, base = Mint(certs.ca), time.monotonic(), None
@@ -62,7 +75,8 @@ def test_memory_stays(gate, origin, certs, place, way):
     after = memory(proxy)
     took = time.monotonic() - began
     growth = sum(after.values()) / sum(base.values()) - 1
-    print(f"{way}: {list(base.values())} KiB after {WARM} reloads, {list(after.values())} KiB "
-          f"after {RELOADS[way]}: {growth:+.2%}; {1000 * took / RELOADS[way]:.0f} ms each")
+    print(f"{way}, {allocator}: {list(base.values())} KiB after {WARM} reloads, "
+          f"{list(after.values())} KiB after {RELOADS[way]}: {growth:+.2%}; "
+          f"{1000 * took / RELOADS[way]:.0f} ms each")
     assert base.keys() == after.keys(), "the same processes"
-    assert growth <= BOUND
+    assert growth <= bound
