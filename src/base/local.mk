@@ -11,4 +11,5 @@ libbase_a_SOURCES = \
 	src/base/mem.c src/base/mem.h \
 	src/base/pack.c src/base/pack.h \
 	src/base/spill.c src/base/spill.h \
-	src/base/str.c src/base/str.h
+	src/base/str.c src/base/str.h \
+	src/base/uri.c src/base/uri.h

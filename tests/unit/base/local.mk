@@ -14,6 +14,7 @@ unit_base_SOURCES = \
 	tests/unit/base/test_mem.c \
 	tests/unit/base/test_pack.c \
 	tests/unit/base/test_spill.c \
-	tests/unit/base/test_str.c
+	tests/unit/base/test_str.c \
+	tests/unit/base/test_uri.c
 unit_base_CFLAGS = $(UNIT_CFLAGS)
 unit_base_LDADD = libbase.a $(UNIT_LDADD_TAIL)
