@@ -8,7 +8,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/uri.h"
 #include "conf/file.h"
+#include "conf/schema.h"
 
 #define MEMORY_PREFIX "memory:"
 
@@ -156,6 +158,18 @@ bool inputs_password(struct inputs *l, const struct conf_head *head, enum conf_k
     return r->ok;
 }
 
+/* What a URI names is no file, and whoever can open it does: nothing is read here. */
+static bool input_of(struct inputs *l, enum conf_type type, const char *name,
+                     struct diag_at where, struct tls_input *out)
+{
+    struct span text = { name, strlen(name) };
+
+    if (type != TYPE_KEY || uri_scheme(text) == 0 || has_prefix(name, MEMORY_PREFIX))
+        return inputs_file(l, name, where, out);
+    *out = (struct tls_input){ .path = name, .uri = true, .where = where };
+    return true;
+}
+
 bool inputs_files(struct inputs *l, const struct conf_head *head, enum conf_key key,
                   const struct conf_strs *paths, struct tls_input **out)
 {
@@ -163,7 +177,8 @@ bool inputs_files(struct inputs *l, const struct conf_head *head, enum conf_key 
 
     *out = mem_zalloc(paths->n * sizeof(struct tls_input));
     for (size_t i = 0; i < paths->n; i++)
-        ok &= inputs_file(l, paths->v[i], conf_at(head, key, paths->v[i]), &(*out)[i]);
+        ok &= input_of(l, conf_keys[key].type, paths->v[i], conf_at(head, key, paths->v[i]),
+                       &(*out)[i]);
     return ok;
 }
 

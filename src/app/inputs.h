@@ -34,8 +34,8 @@ void inputs_note_dir(struct inputs *l, const char *path);
 /* A file; false when there is none (the finding was added). The bytes are ours. */
 bool inputs_file(struct inputs *l, const char *path, struct diag_at where, struct tls_input *out);
 
-/* All files of a list, into an array that is the caller's to free(); false when any
-   is missing (the others were looked at too). */
+/* All files of a list (of keys also URIs, which are only passed on), into an array that is
+   the caller's to free(); false when any is missing (the others were looked at too). */
 bool inputs_files(struct inputs *l, const struct conf_head *head, enum conf_key key,
                   const struct conf_strs *paths, struct tls_input **out);
 

@@ -130,6 +130,9 @@ static void add_files(struct loading *l, const struct conf *c)
         if (c->stores[i]->wait_files_ms > most_ms)
             most_ms = c->stores[i]->wait_files_ms;
     }
+    /* A PIN that is wrong is not going to arrive. */
+    if (stores_refused(stores))
+        allow_wait(&wait_ms, 0);
     stores_free(stores);
     errors = l->d->errors;
     for (size_t i = 0; i < c->ntrusts; i++)

@@ -21,6 +21,7 @@ struct stores {
     struct key_decoder *decoder;
     struct digester *digester;
     int64_t now_ns;
+    bool refused;               /* a token */
 };
 
 /* One store, as it is being added. */
@@ -95,7 +96,8 @@ static bool add_files(struct adding *a)
     ok &= inputs_files(a->s->inputs, &st->head, KEY_STORE_KEY, &st->key, &keys);
     if (ok) {
         struct store_input in = {
-            .certs = certs, .keys = keys, .ncerts = st->cert.n, .nkeys = st->key.n
+            .certs = certs, .keys = keys, .ncerts = st->cert.n, .nkeys = st->key.n,
+            .refused = &a->s->refused,
         };
         load(a, &in, &(struct pair_unit){ .name = "" });
     }
@@ -284,6 +286,11 @@ bool stores_add(struct stores *s, const struct conf_store *st)
     bundle_take(s->out, &a.records, "store/%s", st->head.name);
     free(a.old);
     return ok && s->d->errors == errors;
+}
+
+bool stores_refused(const struct stores *s)
+{
+    return s->refused;
 }
 
 struct stores *stores_new(struct inputs *in, const struct bundle *running,

@@ -30,4 +30,7 @@ void stores_free(struct stores *s);
    when its files are not all good; they may have been complained of before. */
 bool stores_add(struct stores *s, const struct conf_store *st);
 
+/* Was a key in a token not to be had? */
+bool stores_refused(const struct stores *s);
+
 #endif

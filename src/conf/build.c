@@ -49,7 +49,7 @@ static bool is_name(const char *s)
 static void name_listener(struct builder *b, const struct setting *t, struct conf_listener *l)
 {
     struct conf_addrs list = { 0 };
-    struct refusal r = { ERR_INIT, ERR_INIT };
+    struct refusal r = { ERR_INIT, ERR_INIT, false };
     struct span text = { t->name, strlen(t->name) };
 
     if (type_parse(&conf_keys[KEY_ROUTE_LISTEN], text, t->file, &list, &r) < 0) {
@@ -146,7 +146,7 @@ static void add_ref(struct builder *b, struct conf_head *h, const struct key_row
 static void parse_one(struct builder *b, struct conf_head *h, const struct key_row *row,
                       struct span text, struct origin at)
 {
-    struct refusal r = { ERR_INIT, ERR_INIT };
+    struct refusal r = { ERR_INIT, ERR_INIT, false };
 
     if (text.len == 0)
         err_setx(&r.why, "%s", row->flags & ROW_COMMA ? "an empty item in the list"
@@ -154,7 +154,7 @@ static void parse_one(struct builder *b, struct conf_head *h, const struct key_r
     else if (type_parse(row, text, at.file, type_field(row, h), &r) == 0)
         return;
 
-    char *value = mem_strndup(text.p, text.len);
+    char *value = r.secret ? NULL : mem_strndup(text.p, text.len);
     struct diag_at where = conf_at(h, row->id, value);
     where.at = at;              /* the line at hand, where a list has several */
     build_error(b, where, r.hint.text[0] ? r.hint.text : NULL, "%s", r.why.text);
@@ -216,7 +216,7 @@ void build_defaults(enum conf_section s, struct conf_head *h)
 {
     for (size_t i = 0; i < KEY_COUNT; i++) {
         const struct key_row *row = &conf_keys[i];
-        struct refusal unused = { ERR_INIT, ERR_INIT };
+        struct refusal unused = { ERR_INIT, ERR_INIT, false };
         struct span text, item;
 
         if (row->section != s || row->def == NULL || h->set[row->id].file != NULL)

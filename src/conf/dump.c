@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/uri.h"
 #include "conf/build.h"
 #include "conf/types.h"
 
@@ -45,7 +46,9 @@ static bool fits_a_file(const char *key, const char *value)
 /* The dump may be kept anywhere, so a path in it is absolute. */
 static char *portable(const struct dump *d, const char *value)
 {
-    bool path = d->row->type == TYPE_FILE || d->row->type == TYPE_SECRET
+    struct span text = { value, strlen(value) };
+    bool path = d->row->type == TYPE_FILE || (d->row->type == TYPE_KEY && uri_scheme(text) == 0)
+             || d->row->type == TYPE_SECRET
              || (d->row->type == TYPE_LOG && strchr(value, '/') != NULL);
     bool other = strncmp(value, "memory:", 7) == 0
               || (d->row->type == TYPE_SECRET

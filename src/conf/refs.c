@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/uri.h"
 #include "conf/build.h"
 #include "conf/types.h"
 
@@ -62,7 +63,7 @@ static struct conf_head *upstream_by_address(struct builder *b, const struct con
 {
     struct conf_head *h = build_find(b->c, SECTION_UPSTREAM, ref->value);
     struct span text = { ref->value, strlen(ref->value) };
-    struct refusal r = { ERR_INIT, ERR_INIT };
+    struct refusal r = { ERR_INIT, ERR_INIT, false };
 
     if (h != NULL)
         return h;
@@ -209,6 +210,28 @@ static void check_store(struct builder *b, const struct conf_store *st)
                     conf_at(h, st->cert.n > 0 ? KEY_STORE_CERT : KEY_STORE_KEY, NULL).key);
 }
 
+/* OpenSSL takes one PKCS#11 module into a process. */
+static void check_modules(struct builder *b)
+{
+    struct span first = { NULL, 0 }, module;
+
+    for (size_t i = 0; i < b->c->nstores; i++) {
+        const struct conf_store *st = b->c->stores[i];
+        for (size_t k = 0; k < st->key.n; k++) {
+            struct span uri = { st->key.v[k], strlen(st->key.v[k]) };
+            if (!uri_attribute(uri, "module-path", &module))
+                continue;
+            if (first.p == NULL)
+                first = module;
+            else if (module.len != first.len || memcmp(module.p, first.p, first.len) != 0)
+                build_error(b, conf_at(&st->head, KEY_STORE_KEY, uri.p),
+                            "leave module-path out: p11-kit combines all modules it is told of",
+                            "another PKCS#11 module than before (%.*s): there can be one only",
+                            (int)first.len, first.p);
+        }
+    }
+}
+
 /* A handshake names its highest version; OpenSSL offers all between two. */
 static void check_protocols(struct builder *b, const struct conf_route *r)
 {
@@ -257,6 +280,7 @@ void build_refs(struct builder *b)
     }
     for (size_t i = 0; i < c->nstores; i++)
         check_store(b, c->stores[i]);
+    check_modules(b);
     build_listeners(b);
     for (size_t i = 0; i < c->nupstreams; i++)
         guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));

@@ -34,6 +34,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_TEXT,                  /* char *, as it stands */
     TYPE_COLONS,                /* char *; several values are joined with colons */
     TYPE_FILE,                  /* struct conf_strs */
+    TYPE_KEY,                   /* struct conf_strs: files, and URIs (uri_scheme()) */
     TYPE_ALPN,                  /* struct conf_strs */
     TYPE_NETWORKS,              /* struct conf_strs */
     TYPE_ADDRESS,               /* struct conf_addrs */

@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/uri.h"
 #include "conf/type_parts.h"
 
 const char *const type_protocols[TYPE_PROTOCOL_COUNT] = {
@@ -32,6 +33,34 @@ static int refuse_again(struct refusal *r)
 int type_parse_file(struct span text, const char *file, struct conf_strs *out)
 {
     strs_add(out, type_resolve(text, file));
+    return 0;
+}
+
+/* A URI as it stands; file: is but another way to write a path. */
+int type_parse_key(struct span text, const char *file, struct conf_strs *out, struct refusal *r)
+{
+    struct span pin;
+
+    if (uri_scheme(text) == 0 || uri_has_scheme(text, "memory"))
+        return type_parse_file(text, file, out);
+    if (uri_has_scheme(text, "file")) {
+        char *path = uri_file_path(text, &r->why);
+        if (path == NULL)
+            return -1;
+        /* A colon in its name makes no URI of it again. */
+        char *plain = mem_printf("%s%s", path[0] == '/' ? "" : "./", path);
+        int rc = type_parse_file((struct span){ plain, strlen(plain) }, file, out);
+        free(plain);
+        free(path);
+        return rc;
+    }
+    if (uri_attribute(text, "pin-value", &pin)) {
+        r->secret = true;
+        err_setx(&r->hint, "put the PIN into a file: password_file = FILE");
+        return err_setx(&r->why, "a PIN in the URI (pin-value): passwords never stand in the "
+                                 "configuration");
+    }
+    strs_add(out, mem_strndup(text.p, text.len));
     return 0;
 }
 

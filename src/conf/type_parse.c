@@ -223,6 +223,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: return parse_word(row->type, text, field, r);
     case TYPE_FILE: return type_parse_file(text, file, field);
+    case TYPE_KEY: return type_parse_key(text, file, field, r);
     case TYPE_COLONS: return type_parse_colons(text, field, r);
     case TYPE_ALPN: return type_parse_alpn(text, field, r);
     case TYPE_NETWORKS: return type_parse_network(text, field, r);
@@ -249,6 +250,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_TEXT: return "TEXT";
     case TYPE_COLONS: return "LIST";
     case TYPE_FILE: return "PATH";
+    case TYPE_KEY: return "PATH|URI";
     case TYPE_ALPN: return "NAME,…";
     case TYPE_NETWORKS: return "loopback|anywhere|NETWORK,…";
     case TYPE_ADDRESS: return "ADDRESS";

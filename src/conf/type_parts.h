@@ -25,6 +25,7 @@ static inline struct conf_upstream *type_upstream_of(struct addr *server)
 
 /* The types that take several values: one value each call. 0 or -1. */
 int type_parse_file(struct span text, const char *file, struct conf_strs *out);
+int type_parse_key(struct span text, const char *file, struct conf_strs *out, struct refusal *r);
 int type_parse_colons(struct span text, char **out, struct refusal *r);
 int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r);
 int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r);

@@ -31,6 +31,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_TEXT:
     case TYPE_COLONS: free_text(field); break;
     case TYPE_FILE:
+    case TYPE_KEY:
     case TYPE_ALPN:
     case TYPE_NETWORKS: free_strs(field); break;
     case TYPE_ADDRESS: {
@@ -143,6 +144,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_TEXT: each_text(*(char *const *)field, fn, arg); break;
     case TYPE_COLONS: each_colons(*(char *const *)field, fn, arg); break;
     case TYPE_FILE:
+    case TYPE_KEY:
     case TYPE_ALPN:
     case TYPE_NETWORKS: each_str(field, fn, arg); break;
     case TYPE_ADDRESS: each_address(field, fn, arg); break;

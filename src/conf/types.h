@@ -7,6 +7,8 @@
 #ifndef SALLYPORT_CONF_TYPES_H
 #define SALLYPORT_CONF_TYPES_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "conf/schema.h"
 
@@ -14,6 +16,7 @@
 struct refusal {
     struct err why;
     struct err hint;
+    bool secret;                /* the value is not to be told: a password is in it */
 };
 
 /* `file` names the value: a relative path is resolved against its folder (the

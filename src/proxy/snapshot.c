@@ -69,6 +69,11 @@ static struct certs *certs_from(const struct snapshot *s, const struct conf_stor
 
     if (c == NULL)
         diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_CERT, NULL), NULL, "%s", e.text);
+    else if (certs_open_tokens(c, &e) != 0)
+        diag_add(d, DIAG_ERROR, conf_at(&store->head, KEY_STORE_KEY, NULL),
+                 "workers open it as the user of [proxy] user, who must be allowed to use "
+                 "the token",
+                 "%s", e.text);
     return c;
 }
 

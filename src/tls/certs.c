@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/key_uri.h"
 #include "tls/sslerr.h"
 
 /* --- the index --- */
@@ -247,6 +248,23 @@ static size_t parse_all(struct certs *c, const size_t *set, size_t n,
             return 0;
     }
     return n;
+}
+
+int certs_open_tokens(struct certs *c, struct err *e)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct pair p = record(c, i);
+        struct keypair *k;
+        char why[128];
+        if (!key_uri_is_record(p.key, p.keylen))
+            continue;
+        if ((k = pair_cache_get(c->cache, &p, e)) == NULL)
+            return -1;
+        if (!key_uri_works(k->key))     /* opened by an older generation */
+            return err_setx(e, "the token is lost to this process, which needs a restart: %s",
+                            sslerr_text(why, sizeof(why)));
+    }
+    return 0;
 }
 
 size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_TYPES],

@@ -26,6 +26,10 @@ struct certs *certs_new(const uint8_t *records, size_t len, struct pair_cache *c
                         struct err *e);
 void certs_free(struct certs *c);                   /* NULL is fine */
 
+/* Open the keys that stay in tokens now (key_uri.h), and see that those do sign that are open
+   already: a token that cannot be used is met by a reload then, not by a client. 0, or -1 and e. */
+int certs_open_tokens(struct certs *c, struct err *e);
+
 size_t certs_count(const struct certs *c);
 
 #define CERTS_TYPES 5           /* RSA, RSA-PSS, EC, Ed25519, Ed448: at most one of each */

@@ -119,6 +119,9 @@ static void read_queue(struct scene *s)
 
     while ((code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0) {
         enum note note = note_kind(code, &detail);
+        if (note == NOTE_NONE && !ERR_SYSTEM_ERROR(code) && ERR_GET_LIB(code) >= ERR_LIB_USER
+            && s->foreign == 0)
+            s->foreign = code;
         bool ssl = ERR_GET_LIB(code) == ERR_LIB_SSL
                 && ERR_GET_REASON(code) != SSL_R_CALLBACK_FAILED;
 
@@ -265,6 +268,9 @@ static enum tls_cause find_cause(struct scene *s)
         return from_note(s);
     if (s->alert >= 0)
         return from_alert(s);
+    /* Engines and providers are there for keys in tokens alone. */
+    if (s->foreign != 0)
+        return TLS_CAUSE_TOKEN;
     if (!hello_was_read(s->ssl)) {
         read_first_bytes(s);
         cause = from_first_bytes(s, &s->protocol, TLS_CAUSE_COUNT);

@@ -66,6 +66,16 @@ static void fact_why(const struct scene *s, char *out)
         copy(out, "OpenSSL gave no reason");
 }
 
+static void fact_token(const struct scene *s, char *out)
+{
+    const char *reason = ERR_reason_error_string(s->foreign);
+
+    if (reason != NULL)
+        copy(out, reason);
+    else
+        snprintf(out, FACT_MAX, "error %lx", s->foreign);
+}
+
 /* What the client offers where we found nothing in common: versions or ALPN. */
 static void fact_offered(const struct scene *s, char *out)
 {
@@ -262,7 +272,7 @@ static const struct {
     { "root", fact_root },       { "ours", fact_ours },         { "wanted", fact_wanted },
     { "alert", fact_alert },     { "suites", fact_suites },     { "groups", fact_groups },
     { "first", fact_first },     { "protocol", fact_protocol }, { "bytes", fact_bytes },
-    { "system", fact_system },
+    { "system", fact_system },   { "token", fact_token },
 };
 
 char *scene_fact(const struct scene *s, const char *name, size_t len, char out[FACT_MAX])

@@ -15,6 +15,7 @@ struct scene {
     SSL *ssl;
     const struct tls_ending *end;
     unsigned long code;         /* OpenSSL's entry that tells most, or 0 */
+    unsigned long foreign;      /* an entry of a library that is not OpenSSL's own, or 0 */
     int alert;                  /* received, or -1 */
     unsigned char first[FIRST_BYTES];   /* that the peer sent */
     size_t nfirst;

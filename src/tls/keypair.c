@@ -9,6 +9,7 @@
 #include "tls/certinfo.h"
 #include "tls/judge.h"
 #include "tls/key_decoder.h"
+#include "tls/key_uri.h"
 #include "tls/sslerr.h"
 
 static X509 *parse_cert(const struct der *der)
@@ -23,6 +24,19 @@ static X509 *parse_cert(const struct der *der)
     return x;
 }
 
+static EVP_PKEY *open_key(struct key_decoder *decoder, const uint8_t *p, size_t len, struct err *e)
+{
+    char why[128];
+    EVP_PKEY *key;
+
+    if (key_uri_is_record(p, len))
+        return key_uri_open_record(p, len, e);
+    key = key_decode(decoder, KEY_SYNTAX_PKCS8, p, len);
+    if (key == NULL)
+        err_setx(e, "the private key is damaged: %s", sslerr_text(why, sizeof(why)));
+    return key;
+}
+
 struct keypair *keypair_new(struct key_decoder *decoder, const uint8_t *key, size_t keylen,
                             const struct der *chain, size_t n, struct err *e)
 {
@@ -34,11 +48,9 @@ struct keypair *keypair_new(struct key_decoder *decoder, const uint8_t *key, siz
         return NULL;
     }
     sslerr_clear();
-    k->key = key_decode(decoder, KEY_SYNTAX_PKCS8, key, keylen);
-    if (k->key == NULL) {
-        err_setx(e, "the private key is damaged: %s", sslerr_text(why, sizeof(why)));
+    k->key = open_key(decoder, key, keylen, e);
+    if (k->key == NULL)
         goto fail;
-    }
     k->chain = sk_X509_new_null();
     if (n == 0 || k->chain == NULL) {
         err_setx(e, "no certificate");
@@ -143,7 +155,7 @@ static void check_match(const struct judge *j)
         diag_add(j->d, DIAG_ERROR, j->where, "ask for a certificate with an RSA or EC key",
                  "%s: the public key of %s is of a kind that OpenSSL does not know", j->path,
                  j->name);
-    else if (EVP_PKEY_eq(pub, j->k->key) != 1)
+    else if (!j->k->proven && EVP_PKEY_eq(pub, j->k->key) != 1)
         diag_add(j->d, DIAG_ERROR, j->where, "name the key that the certificate was made for",
                  "%s: the private key (%s) does not belong to the certificate %s (%s)", j->path,
                  key_text(j->k->key, has), j->name, key_text(pub, needs));

@@ -1,7 +1,8 @@
 /*
  * keypair: one private key and its chain, parsed and judged.
  *
- * Made from DER (load.h), by the loader to prove it and by each worker to use it.
+ * Made from DER (load.h), by the loader to prove it and by each worker to use it; a key that
+ * cannot be had as DER is opened where it is (key_uri.h).
  * Immutable afterwards; contexts hold it by count.
  */
 #ifndef SALLYPORT_TLS_KEYPAIR_H
@@ -9,6 +10,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/diag.h"
@@ -19,6 +21,7 @@ struct keypair {
     EVP_PKEY *key;
     X509 *leaf;
     STACK_OF(X509) *chain;      /* without the leaf; may be empty */
+    bool proven;                /* that they belong together, by a signature (key_uri.h) */
 };
 
 /* NULL and e when a part does not parse, or memory is out. `decoder` may be NULL. */

@@ -7,6 +7,7 @@
 #include "tls/certinfo.h"
 #include "tls/chain.h"
 #include "tls/entry.h"
+#include "tls/key_uri.h"
 #include "tls/keypair.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
@@ -15,6 +16,7 @@
 struct found_key {
     EVP_PKEY *key;              /* in its parts */
     const struct parts *from;
+    EVP_PKEY *proven;           /* of a URI: the public key it signed for; of a certificate */
     bool used;
 };
 
@@ -34,6 +36,9 @@ struct work {
     size_t nleaves;
     bool mixed;
     bool *exposed;
+    const struct passwords *pw;
+    bool *refused;
+    bool incomplete;            /* a key was left unopened, after an error of another */
     struct diags *d;
 };
 
@@ -54,12 +59,26 @@ static void collect_keys(struct work *w)
     sslerr_clear();
 }
 
+/* A key that stays in its token has to sign: each certificate is asked about several
+   times, so what it showed is kept. */
+static bool belongs(struct found_key *k, EVP_PKEY *pub)
+{
+    if (!k->from->in->uri)
+        return EVP_PKEY_eq(pub, k->key) == 1;
+    if (k->proven != NULL)
+        return EVP_PKEY_eq(pub, k->proven) == 1;
+    if (!key_uri_matches(k->key, pub))
+        return false;
+    k->proven = pub;
+    return true;
+}
+
 static struct found_key *key_of(const struct work *w, const X509 *x)
 {
     EVP_PKEY *pub = X509_get0_pubkey(x);
 
     for (size_t i = 0; pub != NULL && i < w->nkeys; i++)
-        if (EVP_PKEY_eq(pub, w->keys[i].key) == 1)
+        if (belongs(&w->keys[i], pub))
             return &w->keys[i];
     return NULL;
 }
@@ -345,6 +364,13 @@ static struct der der_of_key(const EVP_PKEY *key)
     return out;
 }
 
+static struct der leaving_key(const struct work *w, const struct found_key *k)
+{
+    const struct tls_input *in = k->from->in;
+
+    return in->uri ? key_uri_record(in->path, key_password(w->pw)) : der_of_key(k->key);
+}
+
 static void put_cert(struct keymat *m, const struct leaf *l, X509 *x, enum fact_kind kind)
 {
     struct fact *f = &m->facts[m->nchain];
@@ -363,10 +389,10 @@ static void put_leaf(const struct work *w, const struct leaf *l, struct keymats 
     STACK_OF(X509) *chain = chain_for(w, l);
     int n = sk_X509_num(chain);
     struct keymat m = {
-        .key = der_of_key(l->key->key),
+        .key = leaving_key(w, l->key),
         .chain = mem_zalloc(sizeof(struct der) * ((size_t)(n > 0 ? n : 0) + 1)),
         .facts = mem_zalloc(sizeof(struct fact) * ((size_t)(n > 0 ? n : 0) + 1)),
-        .type = EVP_PKEY_get_base_id(l->key->key),
+        .type = EVP_PKEY_get_base_id(X509_get0_pubkey(l->x)),
         .pair = keypair_of(l->key->key, l->x, chain),
         .path = l->from->in->path,
         .where = l->from->in->where,
@@ -374,6 +400,8 @@ static void put_leaf(const struct work *w, const struct leaf *l, struct keymats 
 
     m.bits = m.pair != NULL ? keypair_bits(m.pair) : 0;
     m.names = cert_server_names(l->x, &m.nnames);
+    if (m.pair != NULL)
+        m.pair->proven = l->key->proven != NULL;
 
     put_cert(&m, l, l->x, FACT_LEAF);
     for (int i = 0; i < n; i++)
@@ -381,6 +409,28 @@ static void put_leaf(const struct work *w, const struct leaf *l, struct keymats 
     sk_X509_free(chain);
     out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
     out->v[out->n++] = m;
+}
+
+/* After an error no token is opened: a PIN that was wrong once would be wrong again for the
+   next key of the token, and it is soon locked. */
+static void read_uri(struct work *w, const struct tls_input *in, struct parts *out)
+{
+    struct key_uri_refusal r;
+    EVP_PKEY *key;
+
+    *out = (struct parts){ .in = in, .use = PARTS_KEY_FILE };
+    if (w->d->errors > 0) {
+        w->incomplete = true;
+        return;
+    }
+    key = key_uri_open(in->path, key_password(w->pw), &r);
+    if (key == NULL && w->refused != NULL)
+        *w->refused = true;
+    if (key == NULL)
+        diag_add(w->d, DIAG_ERROR, in->where, r.hint.text[0] != '\0' ? r.hint.text : NULL, "%s",
+                 r.why.text);
+    else
+        parts_add_token_key(out, key);
 }
 
 int load_store(const struct store_input *in, struct keymats *out, struct diags *d)
@@ -392,6 +442,8 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         .nfiles = in->ncerts + in->nkeys,
         .mixed = in->mixed,
         .exposed = in->exposed,
+        .pw = &in->pw,
+        .refused = in->refused,
         .d = d,
     };
 
@@ -400,15 +452,19 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         bool cert = i < in->ncerts;
         const struct tls_input *file = cert ? &in->certs[i] : &in->keys[i - in->ncerts];
         enum parts_use use = !cert ? PARTS_KEY_FILE : in->mixed ? PARTS_PAIR_FILE : PARTS_CERT_FILE;
-        parts_read_entry(file, use, &in->pw, in->alias, &w.files[i], d);
+        if (file->uri)
+            read_uri(&w, file, &w.files[i]);
+        else
+            parts_read_entry(file, use, &in->pw, in->alias, &w.files[i], d);
     }
     if (d->errors == before)
         entry_check(in, w.files, d);
     collect_keys(&w);
     collect_leaves(&w);
-    if (d->errors == before)    /* else what is missing may be in the file that failed */
+    /* Else what is missing may be in the file that failed. */
+    if (d->errors == before && !w.incomplete)
         check(&w);
-    if (d->errors == before)
+    if (d->errors == before && !w.incomplete)
         for (size_t i = 0; i < w.nleaves; i++)
             put_leaf(&w, &w.leaves[i], out);
 
@@ -418,7 +474,7 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
     free(w.keys);
     free(w.leaves);
     sslerr_clear();
-    return d->errors == before ? 0 : -1;
+    return d->errors == before && !w.incomplete ? 0 : -1;
 }
 
 void keymats_free(struct keymats *k)

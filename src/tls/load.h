@@ -2,7 +2,8 @@
  * load: key and certificate files, as users have them, to plain DER.
  *
  * This runs in the loader (and in `check` and `show`), never in a worker: the
- * bytes that leave here are certificates and PKCS#8 keys in DER, and no password.
+ * bytes that leave here are certificates and PKCS#8 keys in DER, and no password; but of a
+ * key that stays in a token, its URI and PIN (key_uri.h).
  * The format is told by content, never by name: PEM — bundles, text around the
  * blocks, any order, PKCS#1 / SEC1 / PKCS#8 keys, encrypted PKCS#8 and the older
  * "DEK-Info" encryption (RFC 7468, RFC 5208, RFC 1421 4.6.1.1) —, DER certificates and
@@ -24,7 +25,7 @@ struct keypair;
 
 /* One private key with its certificate chain, leaf first. */
 struct keymat {
-    struct der key;             /* PKCS#8, unencrypted */
+    struct der key;             /* PKCS#8, unencrypted; or key_uri_record() */
     struct der *chain;
     struct fact *facts;         /* of each certificate of the chain */
     size_t nchain;
@@ -48,10 +49,11 @@ struct keymats {
  * issuer; what is in no chain is left out with a warning. Findings: not a
  * certificate file, a file whose first certificate has no key (unless it issued
  * one that has), a key that belongs to no certificate, encrypted without password,
- * wrong password, two leaves of one key type. Of a keystore, the key of the alias is
- * taken, or the only one (tls/entry.h), with the certificate that is tied to it; what
- * else is in it may be part of the chain, and is no finding. 0, or -1 when any error
- * was added.
+ * wrong password, two leaves of one key type. A key of a URI is opened (key_uri.h) unless
+ * there was an error already, of whichever store, and signs for its certificate. Of a
+ * keystore, the key of the alias is taken, or the only one (tls/entry.h), with the
+ * certificate that is tied to it; what else is in it may be part of the chain, and is no
+ * finding. 0, or -1 when any error was added or a key was not opened.
  * *out is the caller's either way (keymats_free).
  */
 int load_store(const struct store_input *in, struct keymats *out, struct diags *d);

@@ -18,6 +18,8 @@ libtls_a_SOURCES = \
 	src/tls/jks_crypt.c src/tls/jks_crypt.h \
 	src/tls/judge.c src/tls/judge.h \
 	src/tls/key_decoder.c src/tls/key_decoder.h \
+	src/tls/key_engine.c src/tls/key_engine.h \
+	src/tls/key_uri.c src/tls/key_uri.h \
 	src/tls/keypair.c src/tls/keypair.h \
 	src/tls/load.c src/tls/load.h src/tls/load_crl.c src/tls/load_trust.c \
 	src/tls/material.h \

@@ -13,6 +13,7 @@
 /* A file's bytes, and which key of the configuration named it. */
 struct tls_input {
     const char *path;
+    bool uri;                   /* `path` is the URI of a key (key_uri.h), and there are no bytes */
     const uint8_t *data;
     size_t len;
     int64_t time;               /* last written, seconds since 1970; 0: unknown */
@@ -43,6 +44,8 @@ struct store_input {
                                    may be spread over them */
     bool *exposed;              /* of a folder: set when a key that lies open was warned of,
                                    for one warning is enough; NULL: warn of each */
+    bool *refused;              /* set when a key could not be had by its URI: to try that again
+                                   and again locks the token, if the PIN was wrong; or NULL */
     const char *alias;          /* the keystore entry that is meant; NULL: the only one */
     struct diag_at alias_at;
     struct passwords pw;

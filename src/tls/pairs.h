@@ -29,7 +29,7 @@ struct pair {
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
     unsigned bits;              /* keypair_bits() */
     struct unpack names;        /* its DNS names, in lower case: unpack_span() until empty */
-    const uint8_t *key;         /* PKCS#8 */
+    const uint8_t *key;         /* PKCS#8, or how to get at it (key_uri_record()) */
     size_t keylen;
     struct unpack chain;        /* DER, leaf first: unpack_blob() until empty */
     const uint8_t *facts;       /* as the loader gave them */

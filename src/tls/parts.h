@@ -167,6 +167,9 @@ enum key_form { KEY_PKCS8, KEY_PKCS8_ENCRYPTED, KEY_RSA, KEY_EC, KEY_DSA };
 int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, size_t len,
                   size_t line, const char *password, struct diags *d);
 
+/* A key that was opened elsewhere (key_uri.h); takes it. */
+void parts_add_token_key(struct parts *p, EVP_PKEY *key);
+
 /* By content, for what is not PEM. */
 enum alien alien_of_bytes(const uint8_t *p, size_t len);
 enum alien alien_of_pem(const char *block);

@@ -173,6 +173,11 @@ static void keep_key(struct parts *p, EVP_PKEY *key, bool encrypted)
     p->keys[p->nkeys++] = (struct part_key){ .key = key, .encrypted = encrypted };
 }
 
+void parts_add_token_key(struct parts *p, EVP_PKEY *key)
+{
+    keep_key(p, key, false);
+}
+
 int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, size_t len,
                   size_t line, const char *password, struct diags *d)
 {

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "conf/schema.h"
 #include "conf/source.h"
+#include "conf/types.h"
 #include "support.h"
 
 static struct conf *good(const char *ini)
@@ -314,4 +315,30 @@ Test(good, a_restart_key_that_changes_is_warned_of)
     cr_expect_eq(d.n, 0);
     conf_free(a);
     conf_free(b);
+}
+
+Test(good, keys_are_files_or_uris)
+{
+    static const struct {
+        const char *written, *means;
+    } cases[] = {
+        { "tls.key", "/etc/x/tls.key" },
+        { "/tls.key", "/tls.key" },
+        { "./a:b.key", "/etc/x/./a:b.key" },
+        { "memory:key", "memory:key" },
+        { "file:tls.key", "/etc/x/./tls.key" },
+        { "file:///k/a%20b.key", "/k/a b.key" },
+        { "pkcs11:token=a;object=b", "pkcs11:token=a;object=b" },
+        { "PKCS11:id=%01?pin-source=file:/p", "PKCS11:id=%01?pin-source=file:/p" },
+    };
+    const struct key_row *row = &conf_keys[KEY_STORE_KEY];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct span text = { cases[i].written, strlen(cases[i].written) };
+        struct conf_strs got = { 0 };
+        struct refusal r = { ERR_INIT, ERR_INIT, false };
+        cr_assert_eq(type_parse(row, text, "/etc/x/gate.conf", &got, &r), 0, "%s", r.why.text);
+        cr_expect_str_eq(got.v[0], cases[i].means);
+        type_clear(row, &got);
+    }
 }

@@ -52,6 +52,17 @@ static const struct {
       { DIAG_ERROR, 9, "workers", "set on line 8 already", "" }, 1 },
     { GOOD "[proxy]\nuser =\n", { DIAG_ERROR, 8, "user", "the value is missing", "" }, 0 },
 
+    /* [store]: keys in tokens */
+    { "[store s]\ncert = c.pem\nkey = pkcs11:token=a?pin-value=1234\n" ROUTE,
+      { DIAG_ERROR, 3, "key", "a PIN in the URI", "password_file = FILE" }, 0 },
+    { "[store s]\ncert = c.pem\nkey = pkcs11:token=a;pin-value=1234\n" ROUTE,
+      { DIAG_ERROR, 3, "key", "a PIN in the URI", "password_file = FILE" }, 0 },
+    { "[store s]\ncert = c.pem\nkey = file://other/k.pem\n" ROUTE,
+      { DIAG_ERROR, 3, "key", "a file of this machine", "" }, 0 },
+    { "[store s]\ncert = c.pem\nkey = pkcs11:id=%01?module-path=/a.so\n"
+      "key = pkcs11:id=%02?module-path=/b.so\n" ROUTE,
+      { DIAG_ERROR, 3, "key", "another PKCS#11 module than before (/a.so)", "p11-kit" }, 0 },
+
     /* [proxy] */
     { GOOD "[proxy]\nworkers = 1025\n",
       { DIAG_ERROR, 8, "workers", "not auto or a whole number from 0 to 1024", "" }, 0 },
@@ -287,5 +298,17 @@ Test(rules, a_refused_value_does_not_cause_others)
 
     cr_assert_null(build_text(ini, strlen(ini), &d));
     cr_assert_eq(d.n, 2, "%s", findings(&d));
+    diags_free(&d);
+}
+
+Test(rules, a_pin_is_not_repeated)
+{
+    const char *ini = "[store s]\ncert = c.pem\nkey = pkcs11:token=a?pin-value=1234\n" ROUTE;
+    struct diags d = { 0 };
+
+    cr_assert_null(build_text(ini, strlen(ini), &d));
+    cr_assert_eq(d.n, 1);
+    cr_assert_null(d.v[0].value);
+    cr_assert_null(strstr(findings(&d), "1234"), "%s", findings(&d));
     diags_free(&d);
 }

@@ -17,6 +17,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_guess.c \
 	tests/unit/tls/test_identity.c \
 	tests/unit/tls/test_issue.c \
+	tests/unit/tls/test_key_uri.c \
 	tests/unit/tls/test_keypair.c \
 	tests/unit/tls/test_load.c \
 	tests/unit/tls/test_load_crl.c \
