@@ -27,6 +27,7 @@ struct load_plan {
     size_t nfiles;
     bool expiry;                        /* warn of what expires soon; a running process does so
                                            by itself */
+    unsigned patience_ms;               /* with a load that does nothing; 0: 60 s */
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */
     bool material;                      /* a reload that keeps the settings of that one */

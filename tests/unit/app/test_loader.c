@@ -374,6 +374,45 @@ Test(loader, the_process_that_dies_is_a_finding)
     cr_expect_not_null(strstr(o.text, "killed by signal 9"), "%s", o.text);
 }
 
+Test(loader, a_process_that_hangs_is_ended)
+{
+    char path[2 * SCRATCH_PATH_MAX];
+    struct load_plan p = plan;
+
+    p.patience_ms = 200;
+    snprintf(path, sizeof(path), "%s/fifo", dir);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    store("s", path, NULL);
+    struct outcome o = run_job(&p, 0);
+
+    cr_expect_eq(o.fd, -1);
+    cr_expect_eq(o.errors, 1);
+    cr_expect_not_null(strstr(o.text, "did nothing"), "%s", o.text);
+}
+
+/* Keys under passwords, each of which takes its time: far longer than the patience. */
+Test(loader, a_process_that_works_is_not_taken_for_one_that_hangs)
+{
+    struct load_plan p = plan;
+    int fd = pipe_with(FIXTURE_PASSWORD "\n");
+
+    p.patience_ms = 30;
+    encrypted_store(fd);
+    for (int i = 0; i < 300; i++) {
+        char name[16], spec[16];
+        snprintf(name, sizeof(name), "more%d", i);
+        snprintf(spec, sizeof(spec), "fd:%d", fd);
+        set("store", name, "cert", "memory:cert");
+        set("store", name, "key", "memory:encrypted");
+        set("store", name, "password_file", spec);
+    }
+    struct outcome o = run_job(&p, 0);
+
+    cr_expect_null(strstr(o.text, "did nothing"), "%s", o.text);
+    close(o.fd);
+    close(fd);
+}
+
 Test(loader, the_process_keeps_a_pipe_s_password_for_the_next)
 {
     int fd = pipe_with(FIXTURE_PASSWORD "\n");
