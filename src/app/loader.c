@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "conf/source.h"
 #include "proxy/snapshot.h"
+#include "tls/rehearsal.h"
 #include "tls/load.h"
 
 struct loading {
@@ -98,8 +99,16 @@ static void gather_settings(const struct load_plan *plan, struct settings *s, st
 static void prove(struct bundle *b, struct diags *d)
 {
     struct diags more = { 0 };
+    struct snapshot *s = snapshot_build(b, NULL, &more);
 
-    snapshot_retire(snapshot_build(b, NULL, &more));
+    for (size_t i = 0; s != NULL && i < s->nroutes; i++) {
+        const struct conf_head *h = &s->routes[i].conf->head;
+        struct err e = ERR_INIT;
+        if (rehearse(s->routes[i].tls, &e) != 0)
+            diag_add(&more, DIAG_ERROR, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,
+                     "%s", e.text);
+    }
+    snapshot_retire(s);
     for (size_t i = 0; i < more.n; i++) {
         const struct diag *g = &more.v[i];
         struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };

@@ -150,6 +150,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
     c->refs = 1;
     c->accepts.versions = p->versions;
     c->client_auth = p->client_auth;
+    c->groups = p->groups != NULL ? mem_strdup(p->groups) : NULL;
     c->offer = mem_zalloc(VERSIONS_TEXT_MAX);
     versions_text(p->versions, c->offer, VERSIONS_TEXT_MAX);
     c->ssl_ctx = SSL_CTX_new(TLS_server_method());
@@ -229,6 +230,7 @@ void tls_ctx_unref(struct tls_ctx *c)
     SSL_CTX_free(c->ssl_ctx);
     free(c->accepts.alpn);
     free(c->offer);
+    free(c->groups);
     free(c);
 }
 

@@ -31,6 +31,7 @@ struct tls_ctx {
     enum tls_client_auth client_auth;
     struct notes_offer accepts; /* what a ClientHello is compared with */
     char *offer;                /* "TLS 1.2-1.3", for failure texts */
+    char *groups;               /* as written; NULL: the library's */
 };
 
 /*

@@ -33,6 +33,7 @@ libtls_a_SOURCES = \
 	src/tls/pbe.c src/tls/pbe.h \
 	src/tls/policy.h \
 	src/tls/revocation.c src/tls/revocation.h \
+	src/tls/rehearsal.c src/tls/rehearsal.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \

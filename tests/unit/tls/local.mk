@@ -26,6 +26,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_load_p12.c \
 	tests/unit/tls/test_load_trust.c \
 	tests/unit/tls/test_own_passwords.c \
+	tests/unit/tls/test_rehearsal.c \
 	tests/unit/tls/test_seeds.c \
 	tests/unit/tls/test_trust.c
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit/tls \
