@@ -35,16 +35,32 @@ static int refuse_alien(const struct parts *p, enum alien a, struct diags *d)
     return -1;
 }
 
-#define SHOWN 16
+#define LOOKED_AT 16
+#define SHOWN 4
+
+/* Of text nothing is shown: it may be a password that was named as a certificate. */
+static bool is_text(struct span s)
+{
+    for (size_t i = 0; i < s.len && i < LOOKED_AT; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
 
 static int refuse_unknown(const struct parts *p, struct diags *d)
 {
-    char first[SHOWN * 4 + 1];
-    size_t n = p->in->len < SHOWN ? p->in->len : SHOWN;
+    struct span all = { (const char *)p->in->data, p->in->len };
+    char first[SHOWN * 4 + 1] = "";
+    bool text = is_text(all);
 
-    str_escape(first, sizeof(first), (struct span){ (const char *)p->in->data, n });
+    if (!text)
+        str_escape(first, sizeof(first),
+                   (struct span){ all.p, all.len < SHOWN ? all.len : SHOWN });
     diag_add(d, DIAG_ERROR, p->in->where, "a PEM file has a line that begins with -----BEGIN",
-             "%s is neither PEM nor DER; it begins with \"%s\"", p->in->path, first);
+             "%s is neither PEM nor DER%s%s%s", p->in->path,
+             text ? ", but other text" : "; it begins with \"", first, text ? "" : "\"");
     return -1;
 }
 

@@ -271,7 +271,9 @@ Test(load_forms, a_certificate_cut_at_any_byte_is_refused)
 Test(load_forms, what_is_no_certificate_file)
 {
     refuses_bytes("", 0, NULL, "/f is empty");
-    refuses("hello\n\x01", NULL, "/f is neither PEM nor DER; it begins with \"hello\\x0a\\x01\"");
+    refuses("\x7f" "ELF\x01\x02", NULL, "/f is neither PEM nor DER; it begins with \"\\x7fELF\"");
+    /* A password, perhaps. */
+    refuses("hello\n", NULL, "/f is neither PEM nor DER, but other text");
     refuses_bytes("\xfe\xed\xfe\xed\0\0\0\2", 8, NULL,
                   "/f is a Java keystore (JKS), but damaged: it is cut short after 8 bytes");
     refuses_bytes("\xce\xce\xce\xce\0\0\0\2", 8, NULL, "a Java keystore (JCEKS)");
