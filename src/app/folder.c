@@ -143,7 +143,7 @@ static void add_subfolder(struct listing *l, int dir, const char *path, const ch
     }
     while ((e = readdir(d)) != NULL) {
         if (!is_of_interest(e->d_name) || fstatat(fd, e->d_name, &st, 0) != 0
-            || S_ISDIR(st.st_mode))
+            || !S_ISREG(st.st_mode))
             continue;
         if (u == NULL)
             u = new_unit(l, name, strlen(name));
@@ -160,10 +160,12 @@ static void add_entry(struct listing *l, int dir, const char *path, const char *
 
     if (name[0] == '.' || !is_wanted(l, name, stem))
         return;
-    /* What cannot be looked at (a link to nowhere) is told of when it is read. */
-    if (fstatat(dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode))
+    /* What cannot be looked at (a link to nowhere) is told of when it is read; a FIFO would
+       keep who reads it waiting. */
+    bool known = fstatat(dir, name, &st, 0) == 0;
+    if (known && S_ISDIR(st.st_mode))
         add_subfolder(l, dir, path, name);
-    else if (name[stem] != '\0')
+    else if (name[stem] != '\0' && (!known || S_ISREG(st.st_mode)))
         add_file(new_unit(l, name, stem),
                  mem_printf("%s/%s", path, name), &st);
 }

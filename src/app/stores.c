@@ -199,15 +199,40 @@ static char *unit_name(const char *folder, const struct folder_unit *u)
     return mem_printf("%s/%s", folder, u->name);
 }
 
+/* The records that were added from `mark` on may be, but for the state of their files,
+   those that are in force. Then they keep that too: what is the same is to be the same
+   bytes, or each touch of a file would make a new edition. */
+static void keep_running(struct adding *a, size_t mark, const char *name)
+{
+    struct unpack u = { a->records.p + mark, a->records.len - mark, false };
+    struct pair now;
+    size_t k = a->next, tried = 0;
+
+    for (; tried < a->nold && strcmp(a->old[k].unit_name, name) != 0; tried++)
+        k = k + 1 < a->nold ? k + 1 : 0;
+    if (tried == a->nold)
+        return;
+    a->next = k;
+    for (; pairs_next(&u, &now); k++) {
+        if (k >= a->nold || now.wholelen != a->old[k].wholelen
+            || memcmp(now.whole + PAIR_ID, a->old[k].whole + PAIR_ID, now.wholelen - PAIR_ID) != 0)
+            return;
+        memcpy(a->records.p + (now.whole - a->records.p), a->old[k].unit, PAIR_ID);
+    }
+}
+
 /* A unit whose files may have changed. */
 static void add_unit(struct adding *a, const char *folder, const struct folder_unit *u)
 {
     char *name = unit_name(folder, u);
     struct pair_unit unit = { .name = name };
+    size_t mark = a->records.len;
 
     identify(a, u, unit.id);
-    if (!copy_running(a, unit.id))
+    if (!copy_running(a, unit.id)) {
         read_unit(a, u, &unit);
+        keep_running(a, mark, name);
+    }
     free(name);
 }
 

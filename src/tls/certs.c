@@ -83,13 +83,20 @@ static size_t named(const struct certs *c, const char *name, size_t len, size_t 
     return n;
 }
 
-static void add_name(struct certs *c, struct span name, size_t r)
+/* Of two pairs with one name and one type of key the first is served, and the second is
+   not in the index: a thousand of them would make every lookup of that name long. */
+static void add_name(struct certs *c, struct span name, size_t r, int type)
 {
     uint32_t h = hash_of(name.p, name.len);
     size_t i = h & c->mask;
 
-    while (c->slots[i].record != 0)
-        i = (i + 1) & c->mask;
+    for (; c->slots[i].record != 0; i = (i + 1) & c->mask) {
+        if (c->slots[i].hash != h)
+            continue;
+        struct pair p = record(c, c->slots[i].record - 1);
+        if (p.type == type && has_name(&p, name.p, name.len))
+            return;
+    }
     c->slots[i] = (struct slot){ h, (uint32_t)r + 1 };
 }
 
@@ -141,7 +148,7 @@ static void fill(struct certs *c)
             struct span s = unpack_span(&u);
             if (s.p == NULL)
                 break;
-            add_name(c, s, r);
+            add_name(c, s, r, p.type);
         }
     }
 }

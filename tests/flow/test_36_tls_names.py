@@ -4,6 +4,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -182,6 +183,20 @@ def test_one_bad_pair_changes_nothing(serve, folder, certs, named, spoil, reason
     put(folder, "b", named("b", "b.example"))
     until("with b whole again, c is the new one",
           lambda: shown(gate.address, certs, "c.example") == named("c2").serial)
+
+
+def test_a_file_that_is_touched_is_nothing(serve, folder, certs, named):
+    """Nor is one that is looked at again when it has grown older than the clock is coarse."""
+    for name in "ab":
+        put(folder, name, named(name, f"{name}.example"))
+    gate = serve(f"dir = {folder}")
+    gate.await_message("^sallyport .* started")
+    for _ in range(3):
+        put(folder, "a", named("a", "a.example"))
+        (folder / "sub").mkdir()            # what is no file makes all be looked at
+        (folder / "sub").rmdir()
+        time.sleep(0.9)
+    assert not gate.says("reload")
 
 
 def test_a_subfolder_is_followed(serve, folder, certs, named):

@@ -94,6 +94,16 @@ Test(folder, other_files_are_not_looked_at)
     cr_expect_str_eq(units(NULL), "tls: tls.crt; ");
 }
 
+Test(folder, a_fifo_would_keep_us_waiting)
+{
+    char path[SCRATCH_PATH_MAX + 16];
+
+    put("a.pem");
+    snprintf(path, sizeof(path), "%s/b.pem", dir);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_expect_str_eq(units(NULL), "a: a.pem; ");
+}
+
 Test(folder, a_link_to_nowhere_is_told_of_when_it_is_read)
 {
     char link[SCRATCH_PATH_MAX + 16];
