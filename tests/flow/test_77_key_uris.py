@@ -13,7 +13,7 @@ from harness import client, gate as gate_module, tools
 from harness.client import TLS12, TLS13
 from harness.gate import render
 from harness.origin import echo
-from harness.token import Token
+from harness.soft_token import Token
 from harness.waiting import until
 
 pytestmark = pytest.mark.systems
