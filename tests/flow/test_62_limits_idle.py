@@ -1,13 +1,11 @@
 """Idle connections: no limit by default, one where it is set, and little memory."""
 
 import os
-import pathlib
 import re
-import subprocess
 import time
 
 from harness import client, procfs
-from harness.gate import SALLYPORT
+from harness.gate import is_sanitized
 from harness.origin import echo
 
 IDLE = int(os.environ.get("FLOW_IDLE", "500"))
@@ -24,11 +22,6 @@ def bound(proxy):
     words = proxy.await_message("^sallyport .* started")["library"]
     version = tuple(int(n) for n in re.match(r"OpenSSL (\d+)\.(\d+)", words).groups())
     return PROXY_KIB + LIBRARY_KIB[max(since for since in LIBRARY_KIB if since <= version)]
-
-
-def is_sanitized():
-    libs = subprocess.run(["ldd", SALLYPORT], capture_output=True, text=True).stdout
-    return "libasan" in libs or b"__asan_init" in pathlib.Path(SALLYPORT).read_bytes()
 
 
 def test_probes_are_counted_and_not_logged(gate, origin, certs):

@@ -1,6 +1,7 @@
 """The program under test: its configuration, its process, its log."""
 
 import os
+import pathlib
 import re
 import resource
 import signal
@@ -13,6 +14,12 @@ from .waiting import PATIENCE, until
 
 SALLYPORT = os.environ.get("SALLYPORT", "sallyport")
 _REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+
+
+def is_sanitized():
+    """Is it a build whose memory is the sanitizers', which keep what is freed?"""
+    libs = subprocess.run(["ldd", SALLYPORT], capture_output=True, text=True).stdout
+    return "libasan" in libs or b"__asan_init" in pathlib.Path(SALLYPORT).read_bytes()
 
 
 def render(sections):
