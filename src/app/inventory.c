@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "tls/pairs.h"
 
 void inventory_pack(const char *owner, const struct fact *f, struct pack *k)
 {
@@ -65,6 +64,33 @@ bool inventory_read(struct bundle *b, struct inventory *out)
     return good;
 }
 
+struct inventory inventory_later(struct bundle *b)
+{
+    return (struct inventory){ .from = bundle_ref(b), .unread = true };
+}
+
+/* One that is damaged was refused by who maps it; nothing is found in it. */
+static void read_now(struct inventory *inv)
+{
+    struct bundle *b = inv->from;
+
+    (void)inventory_read(b, inv);
+    bundle_free(b);
+}
+
+bool inventory_read_pairs(struct bundle *b, const struct pair *v, size_t n, struct inventory *out)
+{
+    struct reading r = { .out = out };
+    bool good = true;
+
+    *out = (struct inventory){ .from = bundle_ref(b) };
+    for (size_t i = 0; i < n && good; i++)
+        good = read_items(&r, v[i].facts, v[i].factslen);
+    if (!good)
+        inventory_free(out);
+    return good;
+}
+
 void inventory_free(struct inventory *inv)
 {
     bundle_free(inv->from);
@@ -117,6 +143,8 @@ static const struct inventory_item *find_sorted(const struct inventory *inv, con
 const struct inventory_item *inventory_find(struct inventory *inv, const char *owner,
                                             const char *sha256, const char *path)
 {
+    if (inv->unread)
+        read_now(inv);
     if (inv->asked >= FEW)
         return find_sorted(inv, owner, sha256, path);
     if (++inv->asked == FEW && inv->n > 0)

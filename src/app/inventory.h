@@ -15,6 +15,7 @@
 #include "base/pack.h"
 #include "conf/bundle.h"
 #include "tls/facts.h"
+#include "tls/pairs.h"
 
 struct inventory_item {
     const char *owner;                /* "store node", "trust clients" */
@@ -26,6 +27,7 @@ struct inventory {
     struct inventory_item *v;
     size_t n;
     unsigned asked;             /* inventory_find() */
+    bool unread;                /* until it is asked */
 };
 
 #define INVENTORY_ENTRY "facts" /* owners and facts, packed */
@@ -39,6 +41,10 @@ void inventory_keep(struct inventory *before, const char *owner, const struct fa
 
 /* Of a bundle; empty when it holds none. False when it is damaged. */
 bool inventory_read(struct bundle *b, struct inventory *out);
+/* The same, for inventory_find() alone: it is read when that is called. */
+struct inventory inventory_later(struct bundle *b);
+/* Of these records of the bundle alone. */
+bool inventory_read_pairs(struct bundle *b, const struct pair *v, size_t n, struct inventory *out);
 void inventory_free(struct inventory *inv);
 
 /* The one of that print and owner (path NULL: in any file), or NULL. Who asks often makes

@@ -69,9 +69,10 @@ static void open_running(struct loading *l)
     if (!l->plan->again)
         return;
     l->running = bundle_map(l->plan->running, &e);
-    if (l->running == NULL || !inventory_read(l->running, &l->before))
-        diag_add(l->d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "what is in force: %s",
-                 l->running ? "its inventory is damaged" : e.text);
+    if (l->running != NULL)
+        l->before = inventory_later(l->running);
+    else
+        diag_add(l->d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "what is in force: %s", e.text);
 }
 
 /* With the flags and variables in them. */

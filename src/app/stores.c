@@ -13,7 +13,7 @@
 
 struct stores {
     struct inputs *inputs;
-    const struct bundle *running;
+    struct bundle *running;
     struct inventory *before;
     const struct watch_changes *changes;        /* NULL: anything may have changed */
     struct bundle *out;
@@ -29,6 +29,7 @@ struct adding {
     struct stores *s;
     const struct conf_store *st;
     struct passwords pw;
+    struct inventory *before;   /* what is in force, of all or of the unit that is read */
     struct pack records;
     struct pair *old;           /* of the running bundle's store, in order */
     size_t nold;
@@ -47,7 +48,7 @@ static void judge(const struct adding *a, const struct keymat *k)
     /* To refuse one that has expired while it was in force would keep it in force,
        and keep all others from being renewed. */
     bool running = k->nchain > 0
-                   && inventory_find(a->s->before, a->st->head.title, k->facts[0].sha256, NULL);
+                   && inventory_find(a->before, a->st->head.title, k->facts[0].sha256, NULL);
     struct keypair_rules rules = {
         .serve_expired = running || a->st->expired == EXPIRED_SERVE,
         .now = a->s->now_ns / 1000000000,
@@ -64,7 +65,7 @@ static void put(struct adding *a, const struct pair_unit *unit, const struct key
     struct pack facts = { 0 };
 
     for (size_t i = 0; i < k->nchain; i++)
-        inventory_keep(a->s->before, a->st->head.title, &k->facts[i], &facts);
+        inventory_keep(a->before, a->st->head.title, &k->facts[i], &facts);
     pairs_put(&a->records, unit, k, facts.p, facts.len);
     pack_free(&facts);
 }
@@ -199,26 +200,51 @@ static char *unit_name(const char *folder, const struct folder_unit *u)
     return mem_printf("%s/%s", folder, u->name);
 }
 
-/* The records that were added from `mark` on may be, but for the state of their files,
-   those that are in force. Then they keep that too: what is the same is to be the same
-   bytes, or each touch of a file would make a new edition. */
-static void keep_running(struct adding *a, size_t mark, const char *name)
+/* The records of a unit in the running bundle; their number. */
+static size_t find_old(struct adding *a, const char *name, struct pair **out)
 {
-    struct unpack u = { a->records.p + mark, a->records.len - mark, false };
-    struct pair now;
-    size_t k = a->next, tried = 0;
+    size_t k = a->next, tried = 0, n = 0;
 
     for (; tried < a->nold && strcmp(a->old[k].unit_name, name) != 0; tried++)
         k = k + 1 < a->nold ? k + 1 : 0;
     if (tried == a->nold)
-        return;
+        return 0;
     a->next = k;
-    for (; pairs_next(&u, &now); k++) {
-        if (k >= a->nold || now.wholelen != a->old[k].wholelen
-            || memcmp(now.whole + PAIR_ID, a->old[k].whole + PAIR_ID, now.wholelen - PAIR_ID) != 0)
-            return;
-        memcpy(a->records.p + (now.whole - a->records.p), a->old[k].unit, PAIR_ID);
-    }
+    while (k + n < a->nold && strcmp(a->old[k + n].unit_name, name) == 0)
+        n++;
+    *out = &a->old[k];
+    return n;
+}
+
+/* The records that were added from `mark` on may be, but for the state of their files,
+   those that are in force. Then they keep that too: what is the same is to be the same
+   bytes, or each touch of a file would make a new edition. */
+static void keep_running(struct adding *a, size_t mark, const struct pair *old, size_t n)
+{
+    struct unpack u = { a->records.p + mark, a->records.len - mark, false };
+    struct pair now;
+
+    for (size_t k = 0; k < n && pairs_next(&u, &now); k++)
+        if (now.wholelen == old[k].wholelen
+            && memcmp(now.whole + PAIR_ID, old[k].whole + PAIR_ID, now.wholelen - PAIR_ID) == 0)
+            memcpy(a->records.p + (now.whole - a->records.p), old[k].unit, PAIR_ID);
+}
+
+static void read_changed(struct adding *a, const struct folder_unit *u,
+                         const struct pair_unit *unit)
+{
+    struct pair *old = NULL;
+    size_t n = find_old(a, unit->name, &old), mark = a->records.len;
+    struct inventory before = { 0 };
+
+    if (n > 0)
+        (void)inventory_read_pairs(a->s->running, old, n, &before);
+    a->before = &before;
+    read_unit(a, u, unit);
+    a->before = a->s->before;
+    inventory_free(&before);
+    if (a->records.len > mark)
+        keep_running(a, mark, old, n);
 }
 
 /* A unit whose files may have changed. */
@@ -226,13 +252,10 @@ static void add_unit(struct adding *a, const char *folder, const struct folder_u
 {
     char *name = unit_name(folder, u);
     struct pair_unit unit = { .name = name };
-    size_t mark = a->records.len;
 
     identify(a, u, unit.id);
-    if (!copy_running(a, unit.id)) {
-        read_unit(a, u, &unit);
-        keep_running(a, mark, name);
-    }
+    if (!copy_running(a, unit.id))
+        read_changed(a, u, &unit);
     free(name);
 }
 
@@ -294,7 +317,7 @@ static void add_folder(struct adding *a, const char *path)
 bool stores_add(struct stores *s, const struct conf_store *st)
 {
     size_t errors = s->d->errors;
-    struct adding a = { .s = s, .st = st, .pw = { .decoder = s->decoder } };
+    struct adding a = { .s = s, .st = st, .before = s->before, .pw = { .decoder = s->decoder } };
     bool ok = inputs_password(s->inputs, &st->head, KEY_STORE_PASSWORD_FILE, st->password_file,
                               &a.pw.store);
 
@@ -318,7 +341,7 @@ bool stores_refused(const struct stores *s)
     return s->refused;
 }
 
-struct stores *stores_new(struct inputs *in, const struct bundle *running,
+struct stores *stores_new(struct inputs *in, struct bundle *running,
                           struct inventory *before, const struct watch_changes *changes,
                           struct bundle *out, struct diags *d)
 {

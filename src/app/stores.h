@@ -21,7 +21,7 @@ struct stores;
 
 /* `running` is the bundle in force, or NULL, and `before` what it holds; `changes` as in
    struct load_plan. All must outlive it. */
-struct stores *stores_new(struct inputs *in, const struct bundle *running,
+struct stores *stores_new(struct inputs *in, struct bundle *running,
                           struct inventory *before, const struct watch_changes *changes,
                           struct bundle *out, struct diags *d);
 void stores_free(struct stores *s);
