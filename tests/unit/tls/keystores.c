@@ -35,7 +35,7 @@ void keystore_free(struct tls_input *in)
 struct loaded load_as_store(const struct tls_input *in, struct how how)
 {
     struct store_input s = {
-        .certs = in, .ncerts = 1, .alias = how.alias, .pw = { how.store, how.key },
+        .certs = in, .ncerts = 1, .alias = how.alias, .pw = { .store = how.store, .key = how.key },
         .alias_at = { .section = "store node", .key = "alias", .value = how.alias },
     };
     struct loaded l = { 0 };

@@ -144,12 +144,14 @@ static int shown(struct store *s, const char *name, const char *sigalgs)
     struct meeting m;
     int row = -1;
 
+    /* These are macros that cast a const away. */
+    char *list = mem_strdup(sigalgs != NULL ? sigalgs : ""), *host = mem_strdup(name ? name : "");
     if (sigalgs != NULL)
-        cr_assert_eq(SSL_CTX_set1_sigalgs_list(client, sigalgs), 1);
+        cr_assert_eq(SSL_CTX_set1_sigalgs_list(client, list), 1);
     meet(&m, ctx, client);
     SSL_set_cert_cb(m.server, certs_choose, s->certs);
     if (name != NULL)
-        SSL_set_tlsext_host_name(m.client, name);
+        SSL_set_tlsext_host_name(m.client, host);
     if (meet_run(&m) && m.secured)
         for (int i = 0; i < MANY; i++)
             if (s->made[i].x != NULL
@@ -158,6 +160,8 @@ static int shown(struct store *s, const char *name, const char *sigalgs)
     meet_free(&m);
     SSL_CTX_free(client);
     tls_ctx_unref(ctx);
+    free(list);
+    free(host);
     return row;
 }
 

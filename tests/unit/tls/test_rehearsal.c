@@ -71,10 +71,11 @@ Test(rehearsal, what_does_not_work_is_found)
     struct tls_policy p = policy();
     struct err e = ERR_INIT;
     struct tls_ctx *c = server_ctx(&p, &k, 1);
+    char of_another_key[] = "RSA-PSS+SHA256";
 
-    cr_assert_eq(SSL_CTX_set1_sigalgs_list(c->ssl_ctx, "RSA-PSS+SHA256"), 1);  /* of another key */
+    cr_assert_eq(SSL_CTX_set1_sigalgs_list(c->ssl_ctx, of_another_key), 1);
     cr_expect_eq(rehearse(c, &e), -1);
-    cr_expect_not_null(strstr(e.text, "a handshake with ourselves fails: "));
+    cr_expect(strstr(e.text, "a handshake with ourselves fails: ") != NULL);
     tls_ctx_unref(c);
     keypair_free(k);
     made_free(&leaf);
