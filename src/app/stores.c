@@ -131,26 +131,6 @@ static void identify(const struct adding *a, const struct folder_unit *u, uint8_
     pack_free(&k);
 }
 
-/* The records that the running bundle has of it, copied; false when it has none. */
-static bool copy_running(struct adding *a, const uint8_t unit[PAIR_ID])
-{
-    size_t at = a->next, tried = 0;
-
-    if (memcmp(unit, no_id, PAIR_ID) == 0)
-        return false;
-    /* Both are in the order of their names: mostly it is the next one. */
-    while (tried < a->nold && memcmp(a->old[at].unit, unit, PAIR_ID) != 0) {
-        at = at + 1 < a->nold ? at + 1 : 0;
-        tried++;
-    }
-    if (tried == a->nold)
-        return false;
-    for (; at < a->nold && memcmp(a->old[at].unit, unit, PAIR_ID) == 0; at++)
-        pairs_copy(&a->records, &a->old[at]);
-    a->next = at < a->nold ? at : 0;
-    return true;
-}
-
 static void read_unit(struct adding *a, const struct folder_unit *u, const struct pair_unit *unit)
 {
     struct file *files = mem_zalloc(u->n * sizeof(*files));
@@ -200,7 +180,8 @@ static char *unit_name(const char *folder, const struct folder_unit *u)
     return mem_printf("%s/%s", folder, u->name);
 }
 
-/* The records of a unit in the running bundle; their number. */
+/* The records of a unit in the running bundle; their number. Both are in the order of
+   their names: mostly it is the next one. */
 static size_t find_old(struct adding *a, const char *name, struct pair **out)
 {
     size_t k = a->next, tried = 0, n = 0;
@@ -231,11 +212,10 @@ static void keep_running(struct adding *a, size_t mark, const struct pair *old, 
 }
 
 static void read_changed(struct adding *a, const struct folder_unit *u,
-                         const struct pair_unit *unit)
+                         const struct pair_unit *unit, const struct pair *old, size_t n)
 {
-    struct pair *old = NULL;
-    size_t n = find_old(a, unit->name, &old), mark = a->records.len;
     struct inventory before = { 0 };
+    size_t mark = a->records.len;
 
     if (n > 0)
         (void)inventory_read_pairs(a->s->running, old, n, &before);
@@ -247,15 +227,21 @@ static void read_changed(struct adding *a, const struct folder_unit *u,
         keep_running(a, mark, old, n);
 }
 
-/* A unit whose files may have changed. */
+/* A unit whose files may have changed: its records are copied if they have not. */
 static void add_unit(struct adding *a, const char *folder, const struct folder_unit *u)
 {
     char *name = unit_name(folder, u);
     struct pair_unit unit = { .name = name };
+    struct pair *old = NULL;
+    size_t n = find_old(a, name, &old);
 
     identify(a, u, unit.id);
-    if (!copy_running(a, unit.id))
-        read_changed(a, u, &unit);
+    if (n > 0 && memcmp(unit.id, no_id, PAIR_ID) != 0
+        && memcmp(unit.id, old->unit, PAIR_ID) == 0)
+        for (size_t i = 0; i < n; i++)
+            pairs_copy(&a->records, &old[i]);
+    else
+        read_changed(a, u, &unit, old, n);
     free(name);
 }
 
