@@ -9,6 +9,7 @@ libbase_a_SOURCES = \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/names.c src/base/names.h \
 	src/base/pack.c src/base/pack.h \
 	src/base/spill.c src/base/spill.h \
 	src/base/str.c src/base/str.h \

@@ -1,4 +1,5 @@
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
+	src/proto/hello.c src/proto/hello.h \
 	src/proto/http1.c src/proto/http1.h \
 	src/proto/jks.c src/proto/jks.h

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "tls/key_uri.h"
 #include "tls/sslerr.h"
 
@@ -25,15 +26,6 @@ struct certs {
     unsigned least_bits;        /* of security, of any pair */
     struct pair_cache *cache;
 };
-
-static uint32_t hash_of(const char *p, size_t n)
-{
-    uint32_t h = 2166136261u;   /* FNV-1a */
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)p[i]) * 16777619u;
-    return h;
-}
 
 static struct pair record(const struct certs *c, size_t i)
 {
@@ -69,7 +61,7 @@ static bool has_type(const struct certs *c, const size_t *set, size_t n, int typ
 /* The records that have a name, one a key type: of two the first. */
 static size_t named(const struct certs *c, const char *name, size_t len, size_t out[CERTS_TYPES])
 {
-    uint32_t h = hash_of(name, len);
+    uint32_t h = names_hash((struct span){ name, len });
     size_t n = 0;
 
     for (size_t i = h & c->mask; c->slots[i].record != 0; i = (i + 1) & c->mask) {
@@ -87,7 +79,7 @@ static size_t named(const struct certs *c, const char *name, size_t len, size_t 
    not in the index: a thousand of them would make every lookup of that name long. */
 static void add_name(struct certs *c, struct span name, size_t r, int type)
 {
-    uint32_t h = hash_of(name.p, name.len);
+    uint32_t h = names_hash(name);
     size_t i = h & c->mask;
 
     for (; c->slots[i].record != 0; i = (i + 1) & c->mask) {
@@ -212,33 +204,14 @@ size_t certs_count(const struct certs *c)
 
 /* --- choosing --- */
 
-#define NAME_MAX_LEN 255        /* of a name on the wire, and of its lower-case copy */
-
-static size_t lower(const char *name, char out[NAME_MAX_LEN + 1])
-{
-    size_t n = strlen(name);
-
-    if (n > 0 && name[n - 1] == '.')
-        n--;                    /* not allowed (RFC 6066 3), and seen */
-    if (n > NAME_MAX_LEN)
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        out[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
-    out[n] = '\0';
-    return n;
-}
-
 static size_t wanted(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
 {
-    char text[NAME_MAX_LEN + 1];
-    size_t n = name != NULL ? lower(name, text) : 0, found;
-    char *dot;
+    char text[DNS_NAME_MAX + 1], *wild;
+    size_t n = name != NULL ? dns_fold((struct span){ name, strlen(name) }, text) : 0, found;
 
     found = n > 0 ? named(c, text, n, out) : 0;
-    if (found == 0 && n > 0 && (dot = strchr(text, '.')) != NULL && dot > text) {
-        *--dot = '*';           /* one label: a.example.com is asked of *.example.com */
-        found = named(c, dot, n - (size_t)(dot - text), out);
-    }
+    if (found == 0 && n > 0 && (wild = dns_wildcard(text)) != NULL)
+        found = named(c, wild, strlen(wild), out);
     if (found > 0)
         return found;
     memcpy(out, c->standard, sizeof(c->standard));

@@ -12,6 +12,7 @@ unit_base_SOURCES = \
 	tests/unit/base/test_list.c \
 	tests/unit/base/test_log.c \
 	tests/unit/base/test_mem.c \
+	tests/unit/base/test_names.c \
 	tests/unit/base/test_pack.c \
 	tests/unit/base/test_spill.c \
 	tests/unit/base/test_str.c \
