@@ -135,6 +135,7 @@ def test_rewritten_in_place_and_cut(served, certs, delivery, quarter):
         time.sleep(0.35)        # longer than a change takes to be looked at
         shutil.copyfile(source, path)
     await_serial(served, certs, certs.server_new)
+    served.await_message("^reload done")        # the worker is a moment ahead of the log
     assert errors(served) == failures(served) == []
     assert done(served) == 1
 
@@ -419,5 +420,6 @@ def test_what_mends_by_itself_is_tried_again(served, certs, delivery):
     assert "is valid from" in served.await_message("is valid from")["message"]
     assert serial(served, certs) == certs.server.serial
     await_serial(served, certs, early)
+    served.await_message("^reload done")
     assert len(failures(served)) == 1
     assert done(served) == 1
