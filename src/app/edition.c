@@ -86,15 +86,6 @@ void edition_inventory(const struct edition *ed, struct inventory *out)
     bundle_free(b);
 }
 
-static const char *route_on(const struct conf *c, const struct addr *a)
-{
-    for (size_t i = 0; i < c->nroutes; i++)
-        for (size_t k = 0; k < c->routes[i]->listen.n; k++)
-            if (addr_equal(&c->routes[i]->listen.v[k], a))
-                return c->routes[i]->head.name;
-    return NULL;
-}
-
 void edition_log_listeners(const struct edition *ed)
 {
     for (size_t i = 0; i < listen_set_count(ed->sockets); i++) {
@@ -106,7 +97,10 @@ void edition_log_listeners(const struct edition *ed)
         addr_text(listen_set_addr(ed->sockets, i), text);
         snprintf(message, sizeof(message), "listening on %s", text);
         logline_begin(&l, LOG_LEVEL_INFO, message);
-        logline_str(&l, "route", route_on(ed->conf, &ed->conf->listeners[i]->addr));
+        if (ed->conf->listeners[i]->nroutes == 1)
+            logline_str(&l, "route", ed->conf->listeners[i]->routes[0]->head.name);
+        else
+            logline_u64(&l, "routes", ed->conf->listeners[i]->nroutes);
         logline_end(&l);
     }
 }

@@ -102,8 +102,11 @@ static void prove(struct bundle *b, struct diags *d)
     struct diags more = { 0 };
     struct snapshot *s = snapshot_build(b, NULL, &more);
 
-    for (size_t i = 0; s != NULL && i < s->nroutes; i++) {
+    for (size_t i = 0, done = 0; s != NULL && i < s->nroutes; i++) {
         const struct conf_head *h = &s->routes[i].conf->head;
+        if (done == s->nctxs || s->routes[i].tls != s->ctxs[done])
+            continue;           /* an earlier route's */
+        done++;
         struct err e = ERR_INIT;
         if (rehearse(s->routes[i].tls, &e) != 0)
             diag_add(&more, DIAG_ERROR, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,

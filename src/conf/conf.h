@@ -41,6 +41,7 @@ struct conf_addrs {
 struct conf_head {
     const char *section;        /* "route" */
     char *name;                 /* "" for [proxy] */
+    size_t index;               /* its place in the list of its kind */
     char *title;                /* both, as findings show them: "route cql" */
     struct origin at;           /* its [head], or where it was first mentioned */
     struct origin set[KEY_COUNT]; /* per key; file NULL: the default is in force */
@@ -50,6 +51,7 @@ enum conf_reload { RELOAD_WATCH, RELOAD_SIGNAL };
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
+enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_mode { MODE_TERMINATE };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
@@ -91,13 +93,17 @@ struct conf_trust {
 struct conf_listener {          /* its name is the address */
     struct conf_head head;
     struct addr addr;
+    struct conf_route **routes; /* that listen there, in the order of the file; at least one */
+    size_t nroutes;
     uint64_t handshake_timeout_ms;
+    int unknown_sni;            /* enum conf_unknown_sni */
 };
 
 struct conf_route {
     struct conf_head head;
     int mode;                   /* enum conf_mode */
     struct conf_addrs listen;
+    struct conf_strs sni;       /* folded (base/names.h); none: any name, and no name */
     struct conf_strs alpn;
     struct conf_store *store;
     int client_auth;            /* enum conf_client_auth, resolved */

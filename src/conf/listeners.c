@@ -1,7 +1,9 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "base/names.h"
 #include "conf/build.h"
 
 static bool is_wildcard(const struct addr *a)
@@ -22,34 +24,96 @@ static bool covers(const struct addr *all, const struct addr *part)
                                           : all->u.in6.sin6_port == part->u.in6.sin6_port;
 }
 
-static void compare_listen(struct builder *b, const struct conf_route *r, const struct addr *a,
-                           const struct conf_route *other, const struct addr *theirs)
+/* Of two addresses where one stands for many. The kernel gives a connection to the one that
+   says it more exactly. */
+static void compare_listeners(struct builder *b, const struct conf_listener *l,
+                              const struct conf_listener *before)
 {
-    char mine[ADDR_TEXT_MAX], wide[ADDR_TEXT_MAX];
-    struct diag_at where = conf_at(&r->head, KEY_ROUTE_LISTEN, addr_text(a, mine));
+    const struct conf_route *r = l->routes[0], *other = before->routes[0];
+    char mine[ADDR_TEXT_MAX], theirs[ADDR_TEXT_MAX];
+    struct diag_at where = conf_at(&r->head, KEY_ROUTE_LISTEN, addr_text(&l->addr, mine));
 
-    if (addr_equal(a, theirs))
-        build_error(b, where, "give every route an address of its own",
-                    "[%s] listens there already (line %u)", other->head.title,
-                    other->head.set[KEY_ROUTE_LISTEN].line);
-    else if (covers(theirs, a))
+    addr_text(&before->addr, theirs);
+    if (covers(&before->addr, &l->addr))
         build_warn(b, where, NULL, "part of %s of [%s], which will not see its connections",
-                   addr_text(theirs, wide), other->head.title);
-    else if (covers(a, theirs))
-        build_warn(b, where, NULL, "connections to %s will go to [%s] instead",
-                   addr_text(theirs, wide), other->head.title);
+                   theirs, other->head.title);
+    else if (covers(&l->addr, &before->addr))
+        build_warn(b, where, NULL, "connections to %s will go to [%s] instead", theirs,
+                   other->head.title);
 }
 
-static void check_listen(struct builder *b)
+static void check_covered(struct builder *b)
 {
-    const struct conf *c = b->c;
+    for (size_t i = 1; i < b->c->nlisteners; i++)
+        for (size_t k = 0; k < i; k++)
+            compare_listeners(b, b->c->listeners[i], b->c->listeners[k]);
+}
 
-    for (size_t i = 1; i < c->nroutes; i++)
-        for (size_t j = 0; j < i; j++)
-            for (size_t k = 0; k < c->routes[i]->listen.n; k++)
-                for (size_t m = 0; m < c->routes[j]->listen.n; m++)
-                    compare_listen(b, c->routes[i], &c->routes[i]->listen.v[k], c->routes[j],
-                                   &c->routes[j]->listen.v[m]);
+/* --- routes that nobody would ever come to --- */
+
+static bool offers(const struct conf_route *r, const char *protocol)
+{
+    for (size_t i = 0; i < r->alpn.n; i++)
+        if (strcmp(r->alpn.v[i], protocol) == 0)
+            return true;
+    return false;
+}
+
+/* Among the routes of one name the first that offers a protocol of the client's is taken,
+   else the first that offers none (proxy/route.h). What earlier ones leave to this one? */
+static bool is_left_a_client(const struct conf_listener *l, const struct conf_route *r,
+                             const struct names *seen, struct span name)
+{
+    const struct names_item *first = names_find(seen, name), *i;
+
+    for (size_t p = 0; p < r->alpn.n; p++) {
+        for (i = first; i != NULL && !offers(l->routes[i->value], r->alpn.v[p]);)
+            i = names_next(seen, i);
+        if (i == NULL)
+            return true;
+    }
+    for (i = first; i != NULL && (r->alpn.n > 0 || l->routes[i->value]->alpn.n > 0);)
+        i = names_next(seen, i);
+    return r->alpn.n == 0 && i == NULL;
+}
+
+static void refuse_shadowed(struct builder *b, const struct conf_listener *l,
+                            const struct conf_route *r, const struct conf_route *other,
+                            const char *name)
+{
+    const char *tell_apart = r->alpn.n + other->alpn.n > 0 ? "sni" : "sni or alpn";
+    char text[ADDR_TEXT_MAX];
+    char *hint = mem_printf("give every route an address of its own, or tell them apart by %s",
+                            tell_apart);
+
+    if (name == NULL)
+        build_error(b, conf_at(&r->head, KEY_ROUTE_LISTEN, addr_text(&l->addr, text)), hint,
+                    "[%s] listens there already (line %u), and takes all that would come here",
+                    other->head.title, other->head.set[KEY_ROUTE_LISTEN].line);
+    else
+        build_error(b, conf_at(&r->head, KEY_ROUTE_SNI, name), NULL,
+                    "[%s] has the name on %s already (line %u), and takes all that would come "
+                    "here", other->head.title, addr_text(&l->addr, text),
+                    other->head.set[KEY_ROUTE_SNI].line);
+    free(hint);
+}
+
+static void check_shadowed(struct builder *b, const struct conf_listener *l)
+{
+    struct names seen = { 0 };
+
+    for (size_t i = 0; i < l->nroutes; i++) {
+        const struct conf_route *r = l->routes[i];
+        for (size_t k = 0; k < (r->sni.n > 0 ? r->sni.n : 1); k++) {
+            const char *name = r->sni.n > 0 ? r->sni.v[k] : NULL;
+            struct span text = { name ? name : "", name ? strlen(name) : 0 };
+            const struct names_item *first = names_find(&seen, text);
+            if (first != NULL && !is_left_a_client(l, r, &seen, text))
+                refuse_shadowed(b, l, r, l->routes[first->value], name);
+            names_add(&seen, text, (uint32_t)i);
+        }
+    }
+    names_free(&seen);
 }
 
 static void check_admin(struct builder *b)
@@ -70,26 +134,41 @@ static void check_admin(struct builder *b)
 }
 
 /* Takes the section for the address out of `written`, or makes a default one. */
-static void add_listener(struct builder *b, struct conf_listener **written, size_t n,
-                         const struct conf_route *r, const struct addr *a)
+static struct conf_listener *add_listener(struct builder *b, struct conf_listener **written,
+                                          size_t n, const struct conf_route *r,
+                                          const struct addr *a)
 {
     char name[ADDR_TEXT_MAX];
     struct conf *c = b->c;
 
-    if (conf_listener_for(c, a) != NULL)
-        return;
     for (size_t i = 0; i < n; i++) {
         if (written[i] != NULL && addr_equal(&written[i]->addr, a)) {
+            struct conf_listener *l = written[i];
             c->listeners = mem_grow(c->listeners, c->nlisteners + 1, sizeof(c->listeners[0]));
-            c->listeners[c->nlisteners++] = written[i];
+            l->head.index = c->nlisteners;
+            c->listeners[c->nlisteners++] = l;
             written[i] = NULL;
-            return;
+            return l;
         }
     }
     struct conf_head *h = build_section(c, SECTION_LISTENER, addr_text(a, name),
                                         r->head.set[KEY_ROUTE_LISTEN]);
-    ((struct conf_listener *)(void *)h)->addr = *a;
+    struct conf_listener *l = (struct conf_listener *)(void *)h;
+    l->addr = *a;
     build_defaults(SECTION_LISTENER, h);
+    return l;
+}
+
+static void listen_there(struct builder *b, struct conf_listener **written, size_t n,
+                         struct conf_route *r, const struct addr *a)
+{
+    /* The lists of conf are const for all but their builder. */
+    struct conf_listener *l = (struct conf_listener *)(uintptr_t)conf_listener_for(b->c, a);
+
+    if (l == NULL)
+        l = add_listener(b, written, n, r, a);
+    l->routes = mem_grow(l->routes, l->nroutes + 1, sizeof(l->routes[0]));
+    l->routes[l->nroutes++] = r;
 }
 
 static void refuse_listener(struct builder *b, const struct conf_listener *l)
@@ -115,13 +194,12 @@ void build_listeners(struct builder *b)
     struct conf_listener **written = c->listeners;
     size_t n = c->nlisteners;
 
-    check_listen(b);
     check_admin(b);
     c->listeners = NULL;
     c->nlisteners = 0;
     for (size_t i = 0; i < c->nroutes; i++)
         for (size_t k = 0; k < c->routes[i]->listen.n; k++)
-            add_listener(b, written, n, c->routes[i], &c->routes[i]->listen.v[k]);
+            listen_there(b, written, n, c->routes[i], &c->routes[i]->listen.v[k]);
     for (size_t i = 0; i < n; i++) {
         if (written[i] == NULL)
             continue;
@@ -130,4 +208,7 @@ void build_listeners(struct builder *b)
         build_section_free(SECTION_LISTENER, &written[i]->head);
     }
     free(written);
+    check_covered(b);
+    for (size_t i = 0; i < c->nlisteners; i++)
+        check_shadowed(b, c->listeners[i]);
 }

@@ -36,6 +36,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_FILE,                  /* struct conf_strs */
     TYPE_KEY,                   /* struct conf_strs: files, and URIs (uri_scheme()) */
     TYPE_ALPN,                  /* struct conf_strs */
+    TYPE_NAMES,                 /* struct conf_strs */
     TYPE_NETWORKS,              /* struct conf_strs */
     TYPE_ADDRESS,               /* struct conf_addrs */
     TYPE_SERVER,                /* struct addr, and builtin_page beside it */
@@ -45,6 +46,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_RELOAD,
     TYPE_EXPIRED,
     TYPE_MODE,
+    TYPE_UNKNOWN_SNI,
     TYPE_CLIENT_AUTH,
     TYPE_TICKETS,
     TYPE_REF_STORE,             /* a pointer, set by refs.c */

@@ -65,6 +65,19 @@ static struct conf_head *allocate(struct conf *c, enum conf_section s)
     }
 }
 
+/* Objects of a kind; [proxy], in no list, is one. */
+static size_t count(const struct conf *c, enum conf_section s)
+{
+    switch (s) {
+    case SECTION_STORE: return c->nstores;
+    case SECTION_TRUST: return c->ntrusts;
+    case SECTION_LISTENER: return c->nlisteners;
+    case SECTION_ROUTE: return c->nroutes;
+    case SECTION_UPSTREAM: return c->nupstreams;
+    default: return 1;
+    }
+}
+
 struct conf_head *build_section(struct conf *c, enum conf_section s, const char *name,
                                 struct origin at)
 {
@@ -72,6 +85,7 @@ struct conf_head *build_section(struct conf *c, enum conf_section s, const char 
 
     h->section = conf_sections[s];
     h->name = mem_strdup(name);
+    h->index = count(c, s) - 1;
     h->title = mem_printf("%s%s%s", h->section, name[0] ? " " : "", name);
     h->at = at;
     return h;
@@ -89,6 +103,8 @@ static void clear_section(enum conf_section s, struct conf_head *h)
 void build_section_free(enum conf_section s, struct conf_head *h)
 {
     clear_section(s, h);
+    if (s == SECTION_LISTENER)
+        free(((struct conf_listener *)(void *)h)->routes);
     free(h);
 }
 

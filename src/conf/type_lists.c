@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/uri.h"
 #include "conf/type_parts.h"
 
@@ -94,6 +95,52 @@ int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r)
     if (strs_have(out, text))
         return refuse_again(r);
     strs_add(out, mem_strndup(text.p, text.len));
+    return 0;
+}
+
+/* What SNI can carry: a name, never an address (RFC 6066 3). */
+static const char *not_a_name(const char *name, struct refusal *r)
+{
+    const char *rest = strncmp(name, "*.", 2) == 0 ? name + 2 : name;
+    struct addr a;
+    struct err unused = ERR_INIT;
+    char *address = mem_printf(strchr(rest, ':') ? "[%s]:1" : "%s:1", rest);
+    bool numeric = addr_parse((struct span){ address, strlen(address) }, &a, &unused) == 0
+                && !str_eq((struct span){ rest, strlen(rest) }, "localhost");
+
+    free(address);
+    if (numeric) {
+        err_setx(&r->hint, "leave sni out: a route without it serves who asks for no name");
+        return "an address; clients that connect to one send no server name";
+    }
+    if (strchr(rest, '*') != NULL)
+        return "a wildcard is the whole first label, as in *.example.com";
+    if (strchr(rest, ':') != NULL)
+        return "a server name has no port";
+    for (const char *c = rest; *c != '\0'; c++) {
+        if ((unsigned char)*c > 127) {
+            err_setx(&r->hint, "write it as it is on the wire, with xn-- (punycode)");
+            return "a letter outside ASCII";
+        }
+        if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL)
+            return "a server name has letters, digits, '-', '_' and '.'";
+    }
+    if (rest[0] == '\0' || rest[0] == '.' || strstr(rest, "..") != NULL)
+        return "an empty label";
+    return NULL;
+}
+
+int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal *r)
+{
+    char name[DNS_NAME_MAX + 1];
+    size_t n = dns_fold(text, name);
+    const char *why = n > 0 ? not_a_name(name, r) : "a server name has 1 to 255 bytes";
+
+    if (why != NULL)
+        return err_setx(&r->why, "%s", why);
+    if (strs_have(out, (struct span){ name, n }))
+        return refuse_again(r);
+    strs_add(out, mem_strndup(name, n));
     return 0;
 }
 

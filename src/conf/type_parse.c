@@ -17,6 +17,7 @@ WORDS(words_log_level, "error", "warn", "info", "debug");
 WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_mode, "terminate");
+WORDS(words_unknown_sni, "default", "reject");
 WORDS(words_client_auth, "none", "request", "require");
 WORDS(words_tickets, "auto", "on", "off");
 static const char *const words_none[] = { NULL };
@@ -30,6 +31,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_RELOAD: return words_reload;
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
+    case TYPE_UNKNOWN_SNI: return words_unknown_sni;
     case TYPE_CLIENT_AUTH: return words_client_auth;
     case TYPE_TICKETS: return words_tickets;
     default: return words_none;
@@ -220,12 +222,14 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
+    case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: return parse_word(row->type, text, field, r);
     case TYPE_FILE: return type_parse_file(text, file, field);
     case TYPE_KEY: return type_parse_key(text, file, field, r);
     case TYPE_COLONS: return type_parse_colons(text, field, r);
     case TYPE_ALPN: return type_parse_alpn(text, field, r);
+    case TYPE_NAMES: return type_parse_dns_name(text, field, r);
     case TYPE_NETWORKS: return type_parse_network(text, field, r);
     case TYPE_PROTOCOLS: return type_parse_protocol(text, field, r);
     case TYPE_ADDRESS: return type_parse_address(text, field, r);
@@ -251,7 +255,8 @@ const char *type_metavar(enum conf_type t)
     case TYPE_COLONS: return "LIST";
     case TYPE_FILE: return "PATH";
     case TYPE_KEY: return "PATH|URI";
-    case TYPE_ALPN: return "NAME,…";
+    case TYPE_ALPN:
+    case TYPE_NAMES: return "NAME,…";
     case TYPE_NETWORKS: return "loopback|anywhere|NETWORK,…";
     case TYPE_ADDRESS: return "ADDRESS";
     case TYPE_SERVER: return "ADDRESS|builtin:page";
@@ -261,6 +266,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_RELOAD: return "watch|signal";
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_MODE: return "terminate";
+    case TYPE_UNKNOWN_SNI: return "default|reject";
     case TYPE_CLIENT_AUTH: return "none|request|require";
     case TYPE_TICKETS: return "auto|on|off";
     case TYPE_REF_STORE:

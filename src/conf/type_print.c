@@ -33,6 +33,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_FILE:
     case TYPE_KEY:
     case TYPE_ALPN:
+    case TYPE_NAMES:
     case TYPE_NETWORKS: free_strs(field); break;
     case TYPE_ADDRESS: {
         struct conf_addrs *list = field;
@@ -146,6 +147,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_FILE:
     case TYPE_KEY:
     case TYPE_ALPN:
+    case TYPE_NAMES:
     case TYPE_NETWORKS: each_str(field, fn, arg); break;
     case TYPE_ADDRESS: each_address(field, fn, arg); break;
     case TYPE_SERVER: each_server(field, fn, arg); break;
@@ -156,6 +158,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
+    case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: fn(type_words(row->type)[*(const int *)field], arg); break;
     case TYPE_REF_STORE:

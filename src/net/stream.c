@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -74,6 +75,8 @@ void stream_close(struct stream *s)
         return;
     s->ops->free(s);
     loop_fd_free(s->io);
+    free(s->held.p);
+    s->held.p = NULL;
     close(s->fd);
     s->io = NULL;
     s->ops = NULL;
@@ -111,7 +114,7 @@ int stream_take_error(struct stream *s)
  * fail, so it is not made before the loop has reported more. Readiness is level
  * triggered, so an EOF or a reset behind those bytes is reported as well.
  */
-enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n)
+static enum stream_io receive(struct stream *s, void *p, size_t cap, size_t *n)
 {
     ssize_t got;
 
@@ -134,6 +137,74 @@ enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n)
     }
     s->sys_errno = errno;
     return STREAM_ERROR;
+}
+
+enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n)
+{
+    size_t here = s->held.len - s->held.off;
+
+    if (s->held.p == NULL)
+        return s->ending == STREAM_OK ? receive(s, p, cap, n) : s->ending;
+    *n = here < cap ? here : cap;
+    memcpy(p, s->held.p + s->held.off, *n);
+    stream_skip(s, *n);
+    return STREAM_OK;
+}
+
+/* --- looking before reading --- */
+
+#define HOLD_FIRST 1024u        /* a ClientHello is seldom longer */
+
+static int grow_held(struct stream *s, size_t cap)
+{
+    size_t room = s->held.cap > 0 ? 2 * (size_t)s->held.cap : HOLD_FIRST;
+    uint8_t *p;
+
+    if (s->held.len < s->held.cap)
+        return 0;
+    room = room < cap ? room : cap;
+    p = room > s->held.len ? realloc(s->held.p, room) : NULL;
+    if (p == NULL)
+        return -1;
+    s->held.p = p;
+    s->held.cap = (uint32_t)room;
+    return 0;
+}
+
+enum stream_io stream_hold(struct stream *s, size_t cap)
+{
+    size_t n = 0;
+    enum stream_io io;
+
+    if (s->blocked_read)
+        return STREAM_AGAIN;
+    if (grow_held(s, cap) != 0) {
+        s->sys_errno = ENOMEM;
+        return STREAM_ERROR;
+    }
+    io = receive(s, s->held.p + s->held.len, s->held.cap - s->held.len, &n);
+    s->held.len += (uint32_t)n;
+    if (io != STREAM_OK && io != STREAM_AGAIN)
+        s->ending = io;
+    if (s->held.len == 0)
+        stream_skip(s, 0);
+    return io;
+}
+
+const uint8_t *stream_held(const struct stream *s, size_t *n)
+{
+    *n = s->held.p != NULL ? s->held.len - s->held.off : 0;
+    return *n > 0 ? s->held.p + s->held.off : NULL;
+}
+
+void stream_skip(struct stream *s, size_t n)
+{
+    s->held.off += (uint32_t)n;
+    if (s->held.off < s->held.len)
+        return;
+    free(s->held.p);
+    s->held.p = NULL;
+    s->held.len = s->held.off = s->held.cap = 0;
 }
 
 enum stream_io stream_send(struct stream *s, const void *p, size_t len, size_t *n)

@@ -45,6 +45,11 @@ struct stream {
     void *upper;                /* the TLS object of a TLS stream */
     stream_wake_fn *wake;
     void *owner;
+    struct {                    /* received and not given out yet: stream_hold() */
+        uint8_t *p;             /* NULL: nothing */
+        uint32_t len, off, cap;
+    } held;
+    enum stream_io ending;      /* what stream_hold() met behind it; STREAM_OK: nothing */
     int fd;                     /* -1: closed, or not opened yet */
     int sys_errno;              /* of the last STREAM_ERROR */
     bool blocked_read;          /* the last try to receive found nothing */
@@ -75,6 +80,17 @@ int stream_take_error(struct stream *s);
    They keep blocked_* and sys_errno. *n > 0 exactly with STREAM_OK. */
 enum stream_io stream_recv(struct stream *s, void *p, size_t cap, size_t *n);
 enum stream_io stream_send(struct stream *s, const void *p, size_t len, size_t *n);
+
+/*
+ * Look at what comes before it is decided who reads it: receive what is there, up to
+ * `cap` bytes in all, and hold it. stream_held() are those bytes, stream_skip() drops the
+ * first n of them; whoever reads the stream gets what is left before anything else.
+ * STREAM_OK: there is more than before. AGAIN, EOF, ERROR as for stream_recv(); with the
+ * bound reached, or memory out (sys_errno is ENOMEM), ERROR.
+ */
+enum stream_io stream_hold(struct stream *s, size_t cap);
+const uint8_t *stream_held(const struct stream *s, size_t *n);
+void stream_skip(struct stream *s, size_t n);
 
 /*
  * What to wait for, so as to read (or shake hands) again after STREAM_AGAIN. TLS may

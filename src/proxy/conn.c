@@ -16,6 +16,7 @@ static void on_time(void *owner);
 static void conn_free(struct conn *c)
 {
     tls_facts_free(&c->facts);
+    free(c->sni);
     snapshot_unref(c->snap);
     free(c);
 }
@@ -160,6 +161,7 @@ static const struct {
 } states[] = {
 #define STATE(NAME, name) \
     [CONN_##NAME] = { #name, conn_##name##_enter, conn_##name##_turn, conn_##name##_timeout }
+    STATE(OPENING, opening),
     STATE(HANDSHAKE, handshake),
     STATE(CONNECT, connect),
     STATE(RELAY, relay),
@@ -171,7 +173,7 @@ void conn_enter(struct conn *c, enum conn_state state)
 {
     log_debug("conn %llx: %s -> %s", (unsigned long long)c->id, states[c->state].name,
               states[state].name);
-    if (state != CONN_HANDSHAKE)
+    if (state > CONN_HANDSHAKE)
         let_go_of_keys(c);
     c->state = state;
     states[state].enter(c);
@@ -229,6 +231,7 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
                 uint16_t port, int fd, const struct peer *client)
 {
     struct conn *c = calloc(1, sizeof(*c));
+    enum route_by by;
 
     env->count->value[COUNTER_ACCEPTED]++;
     if (c == NULL || stream_open(&c->client, env->loop, fd, conn_wake, c) != 0) {
@@ -252,8 +255,6 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     list_append(&env->conns, &c->link);
     env->open++;
     env->count->value[COUNTER_OPEN]++;
-    if (tls_stream_accept(&c->client, listener->route->tls, listener->route->certs) != 0)
-        conn_end(c, REASON_NO_MEMORY);
-    else
-        conn_enter(c, CONN_HANDSHAKE);
+    c->route = snapshot_route(snap, listener, &(struct route_ask){ 0 }, &by);
+    conn_enter(c, CONN_OPENING);
 }

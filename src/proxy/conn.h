@@ -1,7 +1,9 @@
 /*
  * conn: the life of one connection, from accept to its one end.
  *
- *   HANDSHAKE   TLS with the client; its deadline is absolute, bytes do not extend it
+ *   OPENING     the client's first bytes say which route it is for
+ *   HANDSHAKE   TLS with the client, as that route demands. One absolute deadline for both,
+ *               which bytes do not extend
  *   CONNECT     the client is admitted; the upstream is dialled
  *   RELAY       bytes pass; each direction ends on its own (relay.h)
  *   LINGER      one side is gone, to the other all is said; it gets a moment to read

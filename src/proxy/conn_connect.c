@@ -41,13 +41,13 @@ static int open_page(struct conn *c)
     const struct identity *who = c->facts.identity;
     struct page_facts f = {
         .connection = c->id,
-        .route = c->listener->route->conf->head.name,
+        .route = c->route->conf->head.name,
         .listener = conn_listener_text(c, listener),
         .client = peer_text(&c->peer, client),
         .version = c->facts.version,
         .suite = c->facts.suite,
         .group = c->facts.group,
-        .sni = c->facts.sni,
+        .sni = c->sni,
         .alpn = c->facts.alpn,
         .resumed = c->facts.resumed,
     };
@@ -63,7 +63,7 @@ static int open_page(struct conn *c)
 /* Milliseconds, at least 1. */
 static uint64_t dial_time_left(const struct conn *c)
 {
-    uint64_t limit = c->listener->route->conf->upstream->connect_timeout_ms;
+    uint64_t limit = c->route->conf->upstream->connect_timeout_ms;
     uint64_t spent = (loop_now_us(c->env->loop) - c->at.secured) / 1000;
 
     return spent < limit ? limit - spent : 1;
@@ -71,7 +71,7 @@ static uint64_t dial_time_left(const struct conn *c)
 
 static void dial(struct conn *c)
 {
-    const struct conf_upstream *up = c->listener->route->conf->upstream;
+    const struct conf_upstream *up = c->route->conf->upstream;
     int fd = up->builtin_page ? open_page(c) : sock_connect(&up->server);
 
     if (fd < 0) {

@@ -1,13 +1,11 @@
-/* HANDSHAKE: TLS with the client, under one absolute deadline. */
+/* HANDSHAKE: TLS with the client, under the deadline that OPENING has set. */
 #include "net/stream.h"
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
 
 void conn_handshake_enter(struct conn *c)
 {
-    conn_deadline(c, c->listener->conf->handshake_timeout_ms);
-    if (c->state == CONN_HANDSHAKE && stream_want(&c->client, LOOP_READ) != 0)
-        conn_end(c, REASON_NO_MEMORY);
+    conn_handshake_turn(c);     /* its first bytes are here already */
 }
 
 static void handshake_failed(struct conn *c, enum reason why)

@@ -19,7 +19,7 @@ static void add_who(struct logline *l, const struct conn *c)
 
     snprintf(id, sizeof(id), "%llx", (unsigned long long)c->id);
     logline_str(l, "id", id);
-    logline_str(l, "route", c->listener->route->conf->head.name);
+    logline_str(l, "route", c->route->conf->head.name);
     logline_str(l, "listener", conn_listener_text(c, listener));
     logline_str(l, "client", peer_text(&c->peer, client));
 }
@@ -38,7 +38,7 @@ void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure 
     logline_str(&l, "cause", f->name);
     logline_str(&l, "side", failure_side_text(f->side));
     logline_str(&l, "fix", f->fix);
-    logline_str(&l, "sni", tls_stream_sni(&c->client));
+    logline_str(&l, "sni", c->sni);
     logline_u64(&l, "bytes", tls_stream_bytes_in(&c->client));
     logline_ms(&l, "total_ms", loop_now_us(c->env->loop) - c->at.accepted);
     logline_end(&l);
@@ -55,7 +55,6 @@ static void add_tls(struct logline *l, const struct tls_facts *f)
 {
     char identity[IDENTITY_TEXT_MAX];
 
-    logline_str(l, "sni", f->sni);
     logline_str(l, "alpn", f->alpn);
     logline_str(l, "tls", f->version);
     logline_str(l, "suite", f->suite);
@@ -84,8 +83,9 @@ void conn_log_end(struct conn *c)
     logline_begin(&l, level, "connection");
     add_who(&l, c);
     if (c->facts.version != NULL) {
+        logline_str(&l, "sni", c->sni);
         add_tls(&l, &c->facts);
-        add_upstream(&l, c->listener->route->conf->upstream);
+        add_upstream(&l, c->route->conf->upstream);
         logline_u64(&l, "bytes_in", c->relay.up.bytes);
         logline_u64(&l, "bytes_out", c->relay.down.bytes);
     }

@@ -9,7 +9,7 @@
 void conn_relay_enter(struct conn *c)
 {
     relay_init(&c->relay, &c->client, &c->upstream);
-    conn_deadline(c, c->listener->route->conf->idle_timeout_ms);
+    conn_deadline(c, c->route->conf->idle_timeout_ms);
     if (c->state == CONN_RELAY)
         loop_later(c->env->loop, &c->again);    /* bytes may wait inside TLS */
 }
@@ -72,7 +72,7 @@ void conn_relay_turn(struct conn *c)
 
 void conn_relay_timeout(struct conn *c)
 {
-    uint64_t limit = c->listener->route->conf->idle_timeout_ms;
+    uint64_t limit = c->route->conf->idle_timeout_ms;
     uint64_t idle = (loop_now_us(c->env->loop) - c->active_us) / 1000;
 
     /* Bytes do not touch the timer; it looks at the time of the last ones instead. */

@@ -13,13 +13,15 @@
 
 #define IDENTITY_TEXT_MAX 512
 
-enum conn_state { CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
+enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
 
 struct conn {
     struct list link;           /* env->conns, or env->ended */
     struct conn_env *env;
     struct snapshot *snap;      /* held */
     const struct snap_listener *listener;   /* of snap */
+    const struct snap_route *route;         /* the default one until the client has asked */
+    char *sni;                  /* the name it asked for; NULL: none, or not known yet */
     struct stream client, upstream;
     struct relay relay;
     struct loop_timer *timer;   /* NULL while there is no deadline */
@@ -58,6 +60,9 @@ void conn_deadline(struct conn *c, uint64_t ms);
 
 void conn_wake(void *conn);     /* stream_wake_fn of both streams */
 
+void conn_opening_enter(struct conn *c);
+void conn_opening_turn(struct conn *c);
+void conn_opening_timeout(struct conn *c);
 void conn_handshake_enter(struct conn *c);
 void conn_handshake_turn(struct conn *c);
 void conn_handshake_timeout(struct conn *c);

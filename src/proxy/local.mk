@@ -12,6 +12,8 @@ libproxy_a_SOURCES = \
 	src/proxy/page.c src/proxy/page.h \
 	src/proxy/page_text.c src/proxy/page_text.h \
 	src/proxy/reasons.tbl \
+	src/proxy/conn_opening.c \
+	src/proxy/route.c src/proxy/route.h \
 	src/proxy/relay.c src/proxy/relay.h \
 	src/proxy/snapshot.c src/proxy/snapshot.h \
 	src/proxy/worker.c src/proxy/worker.h

@@ -118,14 +118,30 @@ static bool wants_tickets(const struct conf_route *r)
     return r->session_tickets == TICKETS_ON;
 }
 
-static struct tls_ctx *shared_ctx(const struct snapshot *running, const struct tls_policy *p,
-                                  const uint8_t pairs[DIGEST_LEN], uint8_t id[DIGEST_LEN])
+static struct span id_span(const uint8_t id[DIGEST_LEN])
 {
-    tls_ctx_id(p, pairs, id);
-    for (size_t i = 0; running != NULL && i < running->nroutes; i++)
-        if (memcmp(running->routes[i].tls->id, id, DIGEST_LEN) == 0)
-            return tls_ctx_ref(running->routes[i].tls);
-    return NULL;
+    return (struct span){ (const char *)id, DIGEST_LEN };
+}
+
+/* A reference that the snapshot now holds. */
+static struct tls_ctx *keep_ctx(struct snapshot *s, struct tls_ctx *ctx)
+{
+    s->ctxs = mem_grow(s->ctxs, s->nctxs + 1, sizeof(s->ctxs[0]));
+    names_add(&s->ctx_ids, id_span(ctx->id), (uint32_t)s->nctxs);
+    s->ctxs[s->nctxs++] = ctx;
+    return ctx;
+}
+
+/* One of this snapshot, or of that in force. */
+static struct tls_ctx *shared_ctx(struct snapshot *s, const struct snapshot *running,
+                                  const uint8_t id[DIGEST_LEN])
+{
+    const struct names_item *i = names_find(&s->ctx_ids, id_span(id));
+
+    if (i != NULL)
+        return s->ctxs[i->value];
+    i = running != NULL ? names_find(&running->ctx_ids, id_span(id)) : NULL;
+    return i != NULL ? keep_ctx(s, tls_ctx_ref(running->ctxs[i->value])) : NULL;
 }
 
 static struct tls_ctx *new_ctx(const struct tls_policy *p, struct certs *certs, struct diags *d)
@@ -140,41 +156,43 @@ static struct tls_ctx *new_ctx(const struct tls_policy *p, struct certs *certs, 
     return NULL;
 }
 
-static struct tls_ctx *ctx_for(const struct tls_policy *p, struct certs *certs,
-                               const struct snapshot *running, struct diags *d)
+static struct tls_ctx *ctx_for(struct snapshot *s, const struct tls_policy *p,
+                               struct certs *certs, const struct snapshot *running,
+                               struct diags *d)
 {
     uint8_t pairs[DIGEST_LEN], id[DIGEST_LEN];
     struct tls_ctx *ctx;
 
     certs_default_id(certs, pairs);
-    ctx = shared_ctx(running, p, pairs, id);
-    if (ctx == NULL && (ctx = new_ctx(p, certs, d)) != NULL)
+    tls_ctx_id(p, pairs, id);
+    ctx = shared_ctx(s, running, id);
+    if (ctx == NULL && (ctx = new_ctx(p, certs, d)) != NULL) {
         memcpy(ctx->id, id, sizeof(id));
+        keep_ctx(s, ctx);
+    }
     return ctx;
 }
 
-static struct trust *trust_of(const struct snapshot *s, const struct conf_trust *t)
+/* What a session belongs to: one way through, and what its handshakes demand. Which
+   certificate we show is no part of it. */
+static void policy_id(const struct conf_route *r, const struct tls_policy *p,
+                      uint8_t id[DIGEST_LEN])
 {
-    size_t i = 0;
+    static const uint8_t no_pairs[DIGEST_LEN];
+    uint8_t demands[DIGEST_LEN];
+    struct pack k = { 0 };
 
-    while (t != NULL && s->conf->trusts[i] != t)
-        i++;
-    return t != NULL ? s->trusts[i] : NULL;
+    tls_ctx_id(p, no_pairs, demands);
+    pack_bytes(&k, demands, sizeof(demands));
+    pack_str(&k, r->head.name);
+    pack_str(&k, r->store->head.name);
+    digest_ders(&(struct der){ k.p, k.len }, 1, id);
+    pack_free(&k);
 }
 
-static struct certs *certs_of(const struct snapshot *s, const struct conf_store *store)
-{
-    size_t i = 0;
-
-    while (s->conf->stores[i] != store)
-        i++;
-    return s->certs[i];
-}
-
-static void make_route(struct snap_route *out, const struct snapshot *s, const struct conf_route *r,
+static void make_route(struct snap_route *out, struct snapshot *s, const struct conf_route *r,
                        const struct snapshot *running, struct diags *d)
 {
-    char *context = mem_printf("route:%s", r->head.name);
     struct tls_policy p = {
         .versions = r->protocols,
         .ciphers = r->ciphers,
@@ -183,10 +201,9 @@ static void make_route(struct snap_route *out, const struct snapshot *s, const s
         .alpn = (const char *const *)r->alpn.v,
         .nalpn = r->alpn.n,
         .client_auth = (enum tls_client_auth)r->client_auth,
-        .trust = trust_of(s, r->trust),
+        .trust = r->trust != NULL ? s->trusts[r->trust->head.index] : NULL,
         .depth = r->trust != NULL ? (int)r->trust->depth : 0,
         .tickets = wants_tickets(r),
-        .context = context,
         .at_versions = conf_at(&r->head, KEY_ROUTE_PROTOCOLS, NULL),
         .at_ciphers = conf_at(&r->head, KEY_ROUTE_CIPHERS, r->ciphers),
         .at_ciphersuites = conf_at(&r->head, KEY_ROUTE_CIPHERSUITES, r->ciphersuites),
@@ -195,22 +212,11 @@ static void make_route(struct snap_route *out, const struct snapshot *s, const s
     };
 
     out->conf = r;
-    out->certs = certs_of(s, r->store);
-    out->tls = ctx_for(&p, out->certs, running, d);
+    out->certs = s->certs[r->store->head.index];
+    out->tls = ctx_for(s, &p, out->certs, running, d);
+    policy_id(r, &p, out->policy);
     if (out->tls != NULL)
         (void)certs_check(out->certs, &p, out->tls, d);     /* counted by build() */
-    free(context);
-}
-
-static const struct snap_route *route_on(const struct snapshot *s, const struct addr *a)
-{
-    for (size_t i = 0; i < s->nroutes; i++) {
-        const struct conf_route *r = s->routes[i].conf;
-        for (size_t k = 0; k < r->listen.n; k++)
-            if (addr_equal(&r->listen.v[k], a))
-                return &s->routes[i];
-    }
-    return NULL;
 }
 
 static void build(struct snapshot *s, const struct snapshot *running, struct diags *d)
@@ -230,7 +236,7 @@ static void build(struct snapshot *s, const struct snapshot *running, struct dia
     s->listeners = mem_zalloc(c->nlisteners * sizeof(s->listeners[0]));
     for (size_t i = 0; i < c->nlisteners && d->errors == before; i++) {
         s->listeners[i].conf = c->listeners[i];
-        s->listeners[i].route = route_on(s, &c->listeners[i]->addr);
+        route_table_init(&s->listeners[i].table, c->listeners[i]);
         s->nlisteners++;
     }
 }
@@ -272,6 +278,12 @@ static void free_keys(struct snapshot *s)
     s->bundle = NULL;
 }
 
+const struct snap_route *snapshot_route(const struct snapshot *s, const struct snap_listener *l,
+                                        const struct route_ask *ask, enum route_by *by)
+{
+    return &s->routes[l->conf->routes[route_choose(&l->table, ask, by)]->head.index];
+}
+
 void snapshot_hold_keys(struct snapshot *s)
 {
     s->keys_held++;
@@ -294,11 +306,15 @@ void snapshot_unref(struct snapshot *s)
     if (s == NULL || --s->refs > 0)
         return;
     free_keys(s);
-    for (size_t i = 0; i < s->nroutes; i++)
-        tls_ctx_unref(s->routes[i].tls);
+    for (size_t i = 0; i < s->nctxs; i++)
+        tls_ctx_unref(s->ctxs[i]);
     for (size_t i = 0; i < s->ntrusts; i++)
         trust_unref(s->trusts[i]);
+    for (size_t i = 0; i < s->nlisteners; i++)
+        route_table_free(&s->listeners[i].table);
+    names_free(&s->ctx_ids);
     pair_cache_unref(s->cache);
+    free(s->ctxs);
     free(s->listeners);
     free(s->routes);
     free(s->trusts);

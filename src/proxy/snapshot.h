@@ -21,17 +21,19 @@
 #include "conf/bundle.h"
 #include "conf/conf.h"
 #include "tls/certs.h"
+#include "proxy/route.h"
 #include "tls/ctx.h"
 
 struct snap_route {
     const struct conf_route *conf;
-    struct tls_ctx *tls;
+    struct tls_ctx *tls;                /* shared by the routes for which it would be the same */
     struct certs *certs;                /* of its store; NULL once the keys are gone */
+    uint8_t policy[DIGEST_LEN];         /* sessions are resumed where this is the same alone */
 };
 
 struct snap_listener {
     const struct conf_listener *conf;
-    const struct snap_route *route;     /* the route that listens here */
+    struct route_table table;
 };
 
 struct snapshot {
@@ -45,7 +47,9 @@ struct snapshot {
     struct pair_cache *cache;
     struct certs **certs;       size_t ncerts;      /* of each store */
     struct trust **trusts;      size_t ntrusts;
-    struct snap_route *routes;  size_t nroutes;
+    struct tls_ctx **ctxs;      size_t nctxs;
+    struct names ctx_ids;               /* to places in ctxs */
+    struct snap_route *routes;  size_t nroutes;     /* in the order of conf->routes */
     struct snap_listener *listeners; size_t nlisteners;   /* in the order of conf->listeners */
 };
 
@@ -58,6 +62,10 @@ struct snapshot {
 struct snapshot *snapshot_build(struct bundle *b, const struct snapshot *running, struct diags *d);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);    /* NULL is fine */
+
+/* The route for what a client asks for. */
+const struct snap_route *snapshot_route(const struct snapshot *s, const struct snap_listener *l,
+                                        const struct route_ask *ask, enum route_by *by);
 
 /* A handshake begins, and is over. */
 void snapshot_hold_keys(struct snapshot *s);

@@ -204,7 +204,7 @@ size_t certs_count(const struct certs *c)
 
 /* --- choosing --- */
 
-static size_t wanted(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
+static size_t covering(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
 {
     char text[DNS_NAME_MAX + 1], *wild;
     size_t n = name != NULL ? dns_fold((struct span){ name, strlen(name) }, text) : 0, found;
@@ -212,6 +212,20 @@ static size_t wanted(const struct certs *c, const char *name, size_t out[CERTS_T
     found = n > 0 ? named(c, text, n, out) : 0;
     if (found == 0 && n > 0 && (wild = dns_wildcard(text)) != NULL)
         found = named(c, wild, strlen(wild), out);
+    return found;
+}
+
+bool certs_cover(const struct certs *c, const char *name)
+{
+    size_t set[CERTS_TYPES];
+
+    return covering(c, name, set) > 0;
+}
+
+static size_t wanted(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
+{
+    size_t found = covering(c, name, out);
+
     if (found > 0)
         return found;
     memcpy(out, c->standard, sizeof(c->standard));

@@ -42,6 +42,9 @@ size_t certs_count(const struct certs *c);
 size_t certs_find(struct certs *c, const char *name, struct keypair *out[CERTS_TYPES],
                   struct err *e);
 
+/* Whether a pair is for that name; the default is not for every name. */
+bool certs_cover(const struct certs *c, const char *name);
+
 /* Whether each pair will do on a connection of that context; -1 with a finding in d for each that
    will not. Those that are as strong as it demands are not parsed for it. */
 int certs_check(struct certs *c, const struct tls_policy *p, struct tls_ctx *ctx,

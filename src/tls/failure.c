@@ -308,6 +308,22 @@ static void fill(const struct scene *s, const char *what, char *out, size_t cap)
     out[len] = '\0';
 }
 
+static void take_row(enum tls_cause cause, struct tls_failure *out)
+{
+    out->cause = cause;
+    out->name = rows[cause].name;
+    out->side = rows[cause].side;
+    out->fix = rows[cause].fix;
+}
+
+void failure_unknown_name(const char *name, struct tls_failure *out)
+{
+    const struct scene s = { .asked = name };
+
+    take_row(TLS_CAUSE_UNKNOWN_NAME, out);
+    fill(&s, rows[out->cause].what, out->text, sizeof(out->text));
+}
+
 void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out)
 {
     struct scene s = { .ssl = ssl, .end = end, .alert = -1 };
@@ -316,10 +332,7 @@ void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out)
     if (s.nfirst > 0)
         memcpy(s.first, end->first, s.nfirst);
     read_queue(&s);
-    out->cause = find_cause(&s);
-    out->name = rows[out->cause].name;
-    out->side = rows[out->cause].side;
-    out->fix = rows[out->cause].fix;
+    take_row(find_cause(&s), out);
     fill(&s, rows[out->cause].what, out->text, sizeof(out->text));
     ERR_clear_error();
 }

@@ -53,6 +53,9 @@ struct tls_ending {
  */
 void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out);
 
+/* The refusal of a server name, before there is an SSL. */
+void failure_unknown_name(const char *name, struct tls_failure *out);
+
 const char *failure_side_text(enum tls_side side);     /* "client", "us", "network" */
 
 #endif

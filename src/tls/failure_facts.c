@@ -262,6 +262,11 @@ static void fact_system(const struct scene *s, char *out)
     copy(out, strerror(s->end->sys_errno));
 }
 
+static void fact_name(const struct scene *s, char *out)
+{
+    str_escape(out, FACT_MAX, (struct span){ s->asked, strlen(s->asked) });
+}
+
 static const struct {
     const char *name;
     void (*get)(const struct scene *s, char *out);
@@ -272,7 +277,7 @@ static const struct {
     { "root", fact_root },       { "ours", fact_ours },         { "wanted", fact_wanted },
     { "alert", fact_alert },     { "suites", fact_suites },     { "groups", fact_groups },
     { "first", fact_first },     { "protocol", fact_protocol }, { "bytes", fact_bytes },
-    { "system", fact_system },   { "token", fact_token },
+    { "system", fact_system },   { "token", fact_token },       { "name", fact_name },
 };
 
 char *scene_fact(const struct scene *s, const char *name, size_t len, char out[FACT_MAX])

@@ -250,7 +250,8 @@ static const struct stream_ops tls_ops = {
     .free = tls_free,
 };
 
-int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs)
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
+                      const uint8_t policy[DIGEST_LEN])
 {
     struct tls_conn *t = calloc(1, sizeof(*t));
     BIO *bio = NULL;
@@ -262,7 +263,8 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs 
     ERR_clear_error();
     t->ssl = SSL_new(ctx->ssl_ctx);
     bio = t->ssl ? new_bio(t) : NULL;
-    if (bio == NULL) {
+    if (bio == NULL || SSL_set_session_id_context(t->ssl, policy, DIGEST_LEN) != 1) {
+        BIO_free(bio);
         ERR_clear_error();
         conn_free(t);
         return -1;
@@ -300,7 +302,6 @@ static const char *group_name(SSL *ssl)
 int tls_stream_facts(struct stream *s, struct tls_facts *out)
 {
     struct tls_conn *t = before(s);
-    const char *sni = tls_stream_sni(s);
     const unsigned char *alpn;
     unsigned alpn_len;
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
@@ -312,8 +313,6 @@ int tls_stream_facts(struct stream *s, struct tls_facts *out)
         .resumed = SSL_session_reused(t->ssl) == 1,
     };
     SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_len);
-    if (sni != NULL && (out->sni = dup_bytes(sni, strlen(sni))) == NULL)
-        goto fail;
     if (alpn_len > 0 && (out->alpn = dup_bytes(alpn, alpn_len)) == NULL)
         goto fail;
     if (leaf != NULL && (out->identity = identity_of(leaf)) == NULL)
@@ -327,7 +326,6 @@ fail:
 
 void tls_facts_free(struct tls_facts *f)
 {
-    free(f->sni);
     free(f->alpn);
     identity_free(f->identity);
     *f = (struct tls_facts){ 0 };
@@ -347,16 +345,9 @@ const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out)
     return t->failure ? t->failure : &no_memory;
 }
 
-const char *tls_stream_sni(const struct stream *s)
-{
-    const struct tls_conn *t = s->upper;
-
-    return SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
-}
-
 uint64_t tls_stream_bytes_in(const struct stream *s)
 {
     const struct tls_conn *t = s->upper;
 
-    return t->bytes_in;
+    return t != NULL ? t->bytes_in : 0;
 }

@@ -19,9 +19,11 @@
 /*
  * Turn an open raw stream into the server side of a TLS connection. `ctx` must outlive
  * it; `certs`, which chooses among several certificates by the name that is asked for,
- * the handshake. 0, or -1 when memory is out; the stream is then as it was.
+ * the handshake. Sessions of another `policy` are not resumed. 0, or -1 when memory is
+ * out; the stream is then as it was.
  */
-int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs);
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
+                      const uint8_t policy[DIGEST_LEN]);
 
 /* What a connection is remembered by once its handshake is done. */
 struct tls_facts {
@@ -29,7 +31,6 @@ struct tls_facts {
     const char *suite;
     const char *group;          /* may be NULL (RSA key exchange) */
     bool resumed;
-    char *sni;                  /* NULL: none sent */
     char *alpn;                 /* NULL: none selected */
     struct identity *identity;  /* NULL: no certificate */
 };
@@ -42,10 +43,7 @@ void tls_facts_free(struct tls_facts *f);
    out: why. Filled in by the failing call itself. */
 const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out);
 
-/* The server name the client asked for, as far as known; for the log of failures. NULL if none. */
-const char *tls_stream_sni(const struct stream *s);
-
-/* Bytes received on the wire so far. */
+/* Bytes received on the wire so far; 0 for a stream that is not TLS yet. */
 uint64_t tls_stream_bytes_in(const struct stream *s);
 
 #endif

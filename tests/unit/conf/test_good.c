@@ -98,10 +98,12 @@ static const char full[] =
     "warn_before = 0\n"
     "[listener [::1]:9143]\n"
     "handshake_timeout = 5s\n"
+    "unknown_sni = reject\n"
     "[route cql]\n"
     "mode = terminate\n"
     "listen = 0.0.0.0:9142\n"
     "listen = [::1]:9143\n"
+    "sni = A.example.com., *.b.example\n"
     "alpn = h2, http/1.1\n"
     "alpn = acme\n"
     "store = node\n"
@@ -171,6 +173,9 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(c->trusts[0]->depth, 2);
     cr_expect(strstr(c->trusts[0]->password_file, "trust.pass") != NULL);
     cr_expect_eq(c->trusts[0]->warn_before_ms, 0);
+    cr_assert_eq(r->sni.n, 2);
+    cr_expect_str_eq(r->sni.v[0], "a.example.com");
+    cr_expect_str_eq(r->sni.v[1], "*.b.example");
     cr_assert_eq(r->alpn.n, 3);
     cr_expect_str_eq(r->alpn.v[1], "http/1.1");
     cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUEST);

@@ -34,7 +34,7 @@ static const struct {
       { DIAG_ERROR, 8, "passphrase", "unknown key", "password_file of [store" }, 0 },
     { GOOD "[store t]\npassword = x\n",
       { DIAG_ERROR, 8, "password", "unknown key", "password_file" }, 1 },
-    { GOOD "sni = example.com\n", { DIAG_ERROR, 7, "sni", "unknown key", NULL }, 0 },
+    { GOOD "path = /api\n", { DIAG_ERROR, 7, "path", "unknown key", NULL }, 0 },
     { GOOD "transparent = on\n", { DIAG_ERROR, 7, "transparent", "unknown key", NULL }, 0 },
     { GOOD "[proxy x]\n", { DIAG_ERROR, 7, "", "takes no name", "[proxy]" }, 0 },
     { GOOD "[store]\n", { DIAG_ERROR, 7, "", "needs a name", "[store NAME]" }, 0 },
@@ -202,11 +202,37 @@ static const struct {
     /* who listens where */
     { GOOD "[route q]\nlisten = 127.0.0.1:9\nlisten = localhost:1\nstore = s\n"
            "upstream = 127.0.0.1:2\n",
-      { DIAG_ERROR, 8, "listen", "[route r] listens there already (line 4)", "of its own" }, 0 },
+      { DIAG_ERROR, 8, "listen", "[route r] listens there already (line 4)",
+        "or tell them apart by sni or alpn" }, 0 },
     { GOOD "[route q]\nlisten = 0.0.0.0:1\nstore = s\nupstream = 127.0.0.1:2\n",
       { DIAG_WARNING, 8, "listen", "connections to 127.0.0.1:1 will go to [route r]", "" }, 0 },
     { GOOD "listen = [::]:5\n[route q]\nlisten = [::1]:5\nstore = s\nupstream = 127.0.0.1:2\n",
       { DIAG_WARNING, 9, "listen", "part of [::]:5 of [route r]", "" }, 0 },
+
+    /* several on one address */
+#define ALSO "[route q]\nlisten = 127.0.0.1:1\nstore = s\nupstream = 127.0.0.1:2\n"
+    { GOOD "sni = a.example, b.example\n" ALSO "sni = c.example, b.example\n",
+      { DIAG_ERROR, 12, "sni", "[route r] has the name on 127.0.0.1:1 already (line 7)", "" }, 0 },
+    { GOOD "alpn = h2, x\n" ALSO "alpn = x\n",
+      { DIAG_ERROR, 9, "listen", "[route r] listens there already", "apart by sni" }, 0 },
+    { GOOD ALSO "alpn = h2\n" "[route p]\nlisten = 127.0.0.1:1\nstore = s\nalpn = x\n"
+           "upstream = 127.0.0.1:2\n[route o]\nlisten = 127.0.0.1:1\nstore = s\n"
+           "alpn = x, h2\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 18, "listen", "[route r] listens there already", "apart by sni" }, 0 },
+    { GOOD "sni = 10.0.0.1\n",
+      { DIAG_ERROR, 7, "sni", "clients that connect to one send no server name", "leave sni out" },
+      0 },
+    { GOOD "sni = ::1\n", { DIAG_ERROR, 7, "sni", "send no server name", "leave sni out" }, 0 },
+    { GOOD "sni = a.*.example\n",
+      { DIAG_ERROR, 7, "sni", "a wildcard is the whole first label", "" }, 0 },
+    { GOOD "sni = *\n", { DIAG_ERROR, 7, "sni", "a wildcard is the whole first label", "" }, 0 },
+    { GOOD "sni = a.example:443\n", { DIAG_ERROR, 7, "sni", "no port", "" }, 0 },
+    { GOOD "sni = m\303\274ller.example\n",
+      { DIAG_ERROR, 7, "sni", "outside ASCII", "punycode" }, 0 },
+    { GOOD "sni = a..example\n", { DIAG_ERROR, 7, "sni", "an empty label", "" }, 0 },
+    { GOOD "sni = a.example, A.Example.\n", { DIAG_ERROR, 7, "sni", "listed twice", "" }, 0 },
+    { GOOD "[listener 127.0.0.1:1]\nunknown_sni = refuse\n",
+      { DIAG_ERROR, 8, "unknown_sni", "not one of default, reject", "" }, 0 },
 
     /* where plaintext may go */
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = 10.0.0.5:2\n",

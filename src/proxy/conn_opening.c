@@ -1,0 +1,126 @@
+/*
+ * OPENING: what the client's first bytes say decides by which route it goes on. They are
+ * only looked at: TLS reads them again, from the first.
+ *
+ * Until then a connection is a socket and, once something came, a kilobyte. Who sends
+ * nothing, or no ClientHello, is handed to the default route, whose TLS knows the words
+ * for it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/hello.h"
+#include "proxy/conn_log.h"
+#include "proxy/conn_state.h"
+
+void conn_opening_enter(struct conn *c)
+{
+    conn_deadline(c, c->listener->conf->handshake_timeout_ms);
+    if (c->state == CONN_OPENING && stream_want(&c->client, LOOP_READ) != 0)
+        conn_end(c, REASON_NO_MEMORY);
+}
+
+static void begin_tls(struct conn *c)
+{
+    if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, c->route->policy) != 0)
+        conn_end(c, REASON_NO_MEMORY);
+    else
+        conn_enter(c, CONN_HANDSHAKE);
+}
+
+/* RFC 8446 6.2, before any key: in a record of its own, as it stands on the wire. */
+static void send_alert(struct stream *s, uint8_t description)
+{
+    const uint8_t record[] = { 21, 3, 3, 0, 2, 2, description };
+    size_t n;
+
+    (void)stream_send(s, record, sizeof(record), &n);   /* into an empty socket, or lost */
+}
+
+#define UNRECOGNIZED_NAME 112
+
+/* Of a name that no route has, a route for any name may still have a certificate. */
+static bool is_known(const struct conn *c, const char *name, enum route_by by)
+{
+    return by != ROUTE_BY_DEFAULT
+        || (c->route->conf->sni.n == 0 && certs_cover(c->route->certs, name));
+}
+
+static void choose_route(struct conn *c, const struct hello *h)
+{
+    struct route_ask ask = { h->named ? h->name : NULL, h->alpn, h->alpn_len };
+    enum route_by by;
+
+    if (h->named && (c->sni = strdup(h->name)) == NULL) {
+        conn_end(c, REASON_NO_MEMORY);
+        return;
+    }
+    c->route = snapshot_route(c->snap, c->listener, &ask, &by);
+    if (h->named && c->listener->conf->unknown_sni == UNKNOWN_SNI_REJECT
+        && !is_known(c, h->name, by)) {
+        struct tls_failure f;
+        failure_unknown_name(h->name, &f);
+        conn_log_failure(c, REASON_HANDSHAKE_FAILED, &f);
+        send_alert(&c->client, UNRECOGNIZED_NAME);
+        conn_linger(c, &c->client, REASON_HANDSHAKE_FAILED);
+        return;
+    }
+    begin_tls(c);
+}
+
+/* True when it goes on as something else, or has ended. */
+static bool look(struct conn *c)
+{
+    struct hello h;
+    size_t n;
+    const uint8_t *p = stream_held(&c->client, &n);
+
+    switch (hello_read(p, n, &h)) {
+    case HELLO_MORE:
+        return false;
+    case HELLO_WHOLE:
+        choose_route(c, &h);
+        return true;
+    default:
+        begin_tls(c);
+        return true;
+    }
+}
+
+static void ended_early(struct conn *c)
+{
+    size_t n;
+
+    (void)stream_held(&c->client, &n);
+    if (c->client.sys_errno == ENOMEM)
+        conn_end(c, REASON_NO_MEMORY);
+    else if (n == 0)            /* a port scanner, or a load balancer's check */
+        conn_end(c, REASON_PROBE);
+    else
+        begin_tls(c);
+}
+
+void conn_opening_turn(struct conn *c)
+{
+    for (;;) {
+        switch (stream_hold(&c->client, HELLO_MAX)) {
+        case STREAM_OK:
+            if (look(c))
+                return;
+            break;
+        case STREAM_AGAIN:
+            return;
+        default:
+            ended_early(c);
+            return;
+        }
+    }
+}
+
+void conn_opening_timeout(struct conn *c)
+{
+    begin_tls(c);
+    if (c->state == CONN_HANDSHAKE)
+        conn_handshake_timeout(c);
+}
