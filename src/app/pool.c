@@ -46,7 +46,7 @@ struct pool {
     bool foreground, draining;
     struct privs privs;
     struct pool_events ev;
-    struct counters *counters;
+    struct account *accounts;
     struct slot *slots;
     size_t n;
     const struct edition *current, *offer;
@@ -244,7 +244,7 @@ static void start(struct slot *s)
         .loop = p->loop,
         .foreground = p->foreground,
         .privs = &p->privs,
-        .counters = &p->counters[s->index],
+        .account = &p->accounts[s->index],
         .index = s->index,
     };
 
@@ -318,13 +318,13 @@ static void end_if_done(struct pool *p)
 static void gone(struct slot *s)
 {
     struct pool *p = s->pool;
-    struct counters *c = &p->counters[s->index];
-    uint64_t lost = c->value[COUNTER_OPEN];
+    struct account *a = &p->accounts[s->index];
+    uint64_t lost = a->count.value[COUNTER_OPEN];
 
     if (!s->alive || !s->reaped || s->ch != NULL)
         return;
     s->alive = false;
-    counters_clear_gauges(c);
+    account_clear_gauges(a);
     if (s->wait_status != 0)
         tell_death(s, lost);
     if (p->draining) {
@@ -391,7 +391,7 @@ uint64_t pool_kill(struct pool *p)
         if (!s->alive)
             continue;
         if (!s->drained)
-            p->cut += p->counters[i].value[COUNTER_OPEN];
+            p->cut += p->accounts[i].count.value[COUNTER_OPEN];
         spawn_kill(&s->proc);
         if (!s->reaped)
             while (waitpid(s->proc.pid, &s->wait_status, 0) < 0 && errno == EINTR)
@@ -413,7 +413,7 @@ bool pool_is_foreground(const struct pool *p)
 
 void pool_counters(const struct pool *p, struct counters *sum)
 {
-    counters_sum(p->counters, p->n, sum);
+    accounts_sum(p->accounts, p->n, sum);
 }
 
 /* --- life --- */
@@ -429,8 +429,8 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->n = spec->n;
     p->slots = mem_zalloc(p->n * sizeof(struct slot));
     p->patience = loop_timer_new(p->loop, on_patience, p);
-    p->counters = counters_map(p->n);
-    if (p->counters == NULL || p->patience == NULL) {
+    p->accounts = accounts_map(p->n);
+    if (p->accounts == NULL || p->patience == NULL) {
         err_set(e, "cannot map the counters");
         pool_free(p);
         return NULL;
@@ -453,14 +453,13 @@ void pool_free(struct pool *p)
 {
     if (p == NULL)
         return;
-    if (p->counters != NULL)
+    if (p->accounts != NULL)
         pool_kill(p);
     for (size_t i = 0; i < p->n; i++) {
         channel_free(p->slots[i].ch);
         loop_timer_free(p->slots[i].timer);
     }
-    if (p->counters != NULL)
-        counters_unmap(p->counters, p->n);
+    accounts_unmap(p->accounts, p->n);
     loop_timer_free(p->patience);
     privs_free(&p->privs);
     free(p->slots);

@@ -147,7 +147,7 @@ static void on_master_gone(void *arg)
     worker_drain(r->worker, r->orphan_drain_ms, on_drained, r);
 }
 
-struct role *role_new(struct loop *l, int fd, struct counters *mine, role_done_fn *done, void *arg,
+struct role *role_new(struct loop *l, int fd, struct account *mine, role_done_fn *done, void *arg,
                       struct err *e)
 {
     struct role *r = mem_zalloc(sizeof(*r));

@@ -22,7 +22,7 @@ struct spawn_spec {
     struct loop *loop;          /* the master's */
     bool foreground;            /* no process: on that loop */
     const struct privs *privs;  /* what a process becomes */
-    struct counters *counters;  /* its slot */
+    struct account *account;    /* its slot */
     size_t index;
 };
 

@@ -2,7 +2,10 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 static int parse_unix(struct span path, struct addr *out, struct err *e)
 {
@@ -230,4 +233,47 @@ int cidr_parse(struct span s, struct cidr *out, struct err *e)
 bool cidr_has(const struct cidr *c, const struct peer *p)
 {
     return c->family == p->family && prefix_equal(c->ip, p->ip, c->bits);
+}
+
+static int add_cidr(struct nets *list, struct span text, struct err *e)
+{
+    struct cidr c;
+
+    if (cidr_parse(text, &c, e) < 0)
+        return -1;
+    list->v = mem_grow(list->v, list->n + 1, sizeof(list->v[0]));
+    list->v[list->n++] = c;
+    return 0;
+}
+
+int nets_add(struct nets *list, struct span text, struct err *e)
+{
+    static const char *const words[][3] = {
+        { "loopback", "127.0.0.0/8", "::1/128" }, { "anywhere", "0.0.0.0/0", "::/0" },
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!str_eq(text, words[i][0]))
+            continue;
+        for (size_t k = 1; k <= 2; k++)
+            (void)add_cidr(list, (struct span){ words[i][k], strlen(words[i][k]) }, e);
+        return 0;
+    }
+    return add_cidr(list, text, e);
+}
+
+bool nets_have(const struct nets *list, const struct peer *p)
+{
+    struct peer local = { .family = AF_INET, .ip = { 127, 0, 0, 1 } };
+
+    for (size_t i = 0; i < list->n; i++)
+        if (cidr_has(&list->v[i], p->family == AF_UNIX ? &local : p))
+            return true;
+    return false;
+}
+
+void nets_free(struct nets *list)
+{
+    free(list->v);
+    *list = (struct nets){ 0 };
 }

@@ -62,4 +62,16 @@ struct cidr {
 int cidr_parse(struct span s, struct cidr *out, struct err *e);
 bool cidr_has(const struct cidr *c, const struct peer *p);
 
+/* A list of networks, as users write one: each a network, "loopback" or "anywhere". */
+struct nets {
+    struct cidr *v;
+    size_t n;
+};
+
+/* Appends what one of them means. 0 or -1 and e. */
+int nets_add(struct nets *list, struct span text, struct err *e);
+/* A peer on a Unix socket is on this host: loopback, and so anywhere, has it. */
+bool nets_have(const struct nets *list, const struct peer *p);
+void nets_free(struct nets *list);
+
 #endif

@@ -52,6 +52,7 @@ enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
+enum conf_proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 enum conf_mode { MODE_TERMINATE };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
@@ -97,6 +98,8 @@ struct conf_listener {          /* its name is the address */
     size_t nroutes;
     uint64_t handshake_timeout_ms;
     int unknown_sni;            /* enum conf_unknown_sni */
+    struct conf_strs accept_proxy_from; /* networks; none: nobody sends PROXY headers */
+    uint32_t max_connections, max_connections_per_ip, handshake_rate_per_ip;    /* 0: no limit */
 };
 
 struct conf_route {
@@ -113,6 +116,7 @@ struct conf_route {
     char *ciphers, *ciphersuites, *groups;   /* NULL: ours (tls/ctx.c) */
     int session_tickets;        /* enum conf_tickets */
     uint64_t idle_timeout_ms;   /* 0: none */
+    struct conf_strs plaintext_from;    /* networks */
 };
 
 /* One that a route named by address, without a section, has that text for its name:
@@ -122,6 +126,8 @@ struct conf_upstream {
     struct addr server;
     bool builtin_page;          /* server = builtin:page; then `server` is empty */
     uint64_t connect_timeout_ms;
+    int proxy_protocol;         /* enum conf_proxy_protocol */
+    bool proxy_tlvs;
     struct conf_strs plaintext_to;
 };
 
@@ -150,6 +156,9 @@ void conf_free(struct conf *c);
  * user never saw a section. Strings are the conf's; `value` may be NULL.
  */
 struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char *value);
+
+/* A list of networks that was accepted before, to match with; nets_free(). */
+struct nets conf_nets(const struct conf_strs *written);
 
 /* The listener settings for an address; never NULL for one a route listens on. */
 const struct conf_listener *conf_listener_for(const struct conf *c, const struct addr *a);

@@ -151,17 +151,10 @@ static bool plaintext_allowed(const struct conf_upstream *u)
     if (u->builtin_page || u->server.len == 0 || addr_is_local(&u->server))
         return true;
     peer_from(&u->server.u.sa, &p);
-    for (size_t i = 0; i < u->plaintext_to.n; i++) {
-        struct span text = { u->plaintext_to.v[i], strlen(u->plaintext_to.v[i]) };
-        struct err unused = ERR_INIT;
-        struct cidr net;
-
-        if (str_eq(text, "anywhere"))
-            return true;
-        if (!str_eq(text, "loopback") && cidr_parse(text, &net, &unused) == 0 && cidr_has(&net, &p))
-            return true;
-    }
-    return false;
+    struct nets to = conf_nets(&u->plaintext_to);
+    bool allowed = nets_have(&to, &p);
+    nets_free(&to);
+    return allowed;
 }
 
 static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
@@ -191,6 +184,17 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
                 "plaintext would leave this host, which plaintext_to does not allow");
     free(hint);
     free(fix);
+}
+
+/* The page is no service that could be told. */
+static void check_proxy(struct builder *b, const struct conf_upstream *u)
+{
+    const char *word = u->proxy_protocol == PROXY_V1 ? "v1" : "v2";
+
+    if (u->builtin_page && u->proxy_protocol != PROXY_OFF)
+        build_error(b, conf_at(&u->head, KEY_UPSTREAM_PROXY_PROTOCOL, word),
+                    "leave it out: the page shows the client all the same",
+                    "the builtin page reads no PROXY header");
 }
 
 /* Who we are is either written out, or what a folder holds. */
@@ -282,8 +286,10 @@ void build_refs(struct builder *b)
         check_store(b, c->stores[i]);
     check_modules(b);
     build_listeners(b);
-    for (size_t i = 0; i < c->nupstreams; i++)
+    for (size_t i = 0; i < c->nupstreams; i++) {
         guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));
+        check_proxy(b, c->upstreams[i]);
+    }
     check_used(b, SECTION_STORE);
     check_used(b, SECTION_TRUST);
     check_used(b, SECTION_UPSTREAM);

@@ -47,6 +47,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_EXPIRED,
     TYPE_MODE,
     TYPE_UNKNOWN_SNI,
+    TYPE_PROXY_PROTOCOL,
     TYPE_CLIENT_AUTH,
     TYPE_TICKETS,
     TYPE_REF_STORE,             /* a pointer, set by refs.c */

@@ -176,6 +176,16 @@ struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char 
     return (struct diag_at){ at, h->title, row->key, value };
 }
 
+struct nets conf_nets(const struct conf_strs *written)
+{
+    struct nets list = { 0 };
+    struct err unused = ERR_INIT;
+
+    for (size_t i = 0; i < written->n; i++)
+        (void)nets_add(&list, (struct span){ written->v[i], strlen(written->v[i]) }, &unused);
+    return list;
+}
+
 const struct conf_listener *conf_listener_for(const struct conf *c, const struct addr *a)
 {
     for (size_t i = 0; i < c->nlisteners; i++)

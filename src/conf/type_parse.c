@@ -17,6 +17,7 @@ WORDS(words_log_level, "error", "warn", "info", "debug");
 WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_mode, "terminate");
+WORDS(words_proxy, "off", "v1", "v2");
 WORDS(words_unknown_sni, "default", "reject");
 WORDS(words_client_auth, "none", "request", "require");
 WORDS(words_tickets, "auto", "on", "off");
@@ -31,6 +32,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_RELOAD: return words_reload;
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
+    case TYPE_PROXY_PROTOCOL: return words_proxy;
     case TYPE_UNKNOWN_SNI: return words_unknown_sni;
     case TYPE_CLIENT_AUTH: return words_client_auth;
     case TYPE_TICKETS: return words_tickets;
@@ -222,6 +224,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
+    case TYPE_PROXY_PROTOCOL:
     case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: return parse_word(row->type, text, field, r);
@@ -266,6 +269,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_RELOAD: return "watch|signal";
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_MODE: return "terminate";
+    case TYPE_PROXY_PROTOCOL: return "off|v1|v2";
     case TYPE_UNKNOWN_SNI: return "default|reject";
     case TYPE_CLIENT_AUTH: return "none|request|require";
     case TYPE_TICKETS: return "auto|on|off";

@@ -160,6 +160,11 @@ static int grow_held(struct stream *s, size_t cap)
     size_t room = s->held.cap > 0 ? 2 * (size_t)s->held.cap : HOLD_FIRST;
     uint8_t *p;
 
+    if (s->held.off > 0) {
+        s->held.len -= s->held.off;
+        memmove(s->held.p, s->held.p + s->held.off, s->held.len);
+        s->held.off = 0;
+    }
     if (s->held.len < s->held.cap)
         return 0;
     room = room < cap ? room : cap;

@@ -22,7 +22,8 @@ static bool at_content(struct reader *r)
     /* What is there of a head must be one already: who speaks another protocol may wait
        for an answer after a few bytes. */
     size_t have = (size_t)(r->end - r->p);
-    if ((have > 0 && r->p[0] != HANDSHAKE_RECORD) || (have > 1 && r->p[1] != 3))
+    if ((have > 0 && r->p[0] != HANDSHAKE_RECORD) || (have > 1 && r->p[1] != 3)
+        || (have > 2 && r->p[2] > 4))
         return !(r->bad = true);
     if (have < 5)
         return !(r->more = true);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "proxy/sources.h"
 
 enum reason {
 #define REASON(NAME, name, severity, error, text) REASON_##NAME,
@@ -34,19 +35,30 @@ struct counters {
     uint64_t reason[REASON_COUNT];
 };
 
+struct account {                /* one slot */
+    struct counters count;
+    uint32_t slot, slots;       /* its place, and the number of all */
+    struct sources sources;
+};
+
 const char *reason_name(enum reason r);
 const char *reason_text(enum reason r);
 enum log_level reason_level(enum reason r);
 bool reason_is_error(enum reason r);
 const char *counter_name(enum counter c);
 
-/* `n` slots, zeroed, in memory shared with children forked afterwards; NULL with errno. */
-struct counters *counters_map(size_t n);
-void counters_unmap(struct counters *c, size_t n);
+/* `n` slots, all counts zero, in memory shared with children forked afterwards; NULL with errno. */
+struct account *accounts_map(size_t n);
+void accounts_unmap(struct account *a, size_t n);
 
 /* Gauges of a worker that died go back to zero; what it counted stays. */
-void counters_clear_gauges(struct counters *slot);
+void account_clear_gauges(struct account *slot);
 
-void counters_sum(const struct counters *slots, size_t n, struct counters *out);
+/* Of a source over all slots, given one of them: the connections it has open, and those it
+   began in that second. */
+uint32_t account_source_open(const struct account *mine, uint64_t key);
+uint32_t account_source_began(const struct account *mine, uint64_t key, uint32_t second);
+
+void accounts_sum(const struct account *slots, size_t n, struct counters *out);
 
 #endif

@@ -17,6 +17,7 @@ static void conn_free(struct conn *c)
 {
     tls_facts_free(&c->facts);
     free(c->sni);
+    free(c->header);
     snapshot_unref(c->snap);
     free(c);
 }
@@ -132,6 +133,7 @@ void conn_end(struct conn *c, enum reason why)
     env->open--;
     leave_generation(c);
     let_go_of_keys(c);
+    conn_source_leave(c);
 
     close_streams(c, lingered ? REASON_DONE : why);
     relay_drop(&c->relay, &env->pool);
@@ -197,10 +199,11 @@ static void on_time(void *owner)
 
 /* --- the worker's side --- */
 
-void conn_env_init(struct conn_env *env, struct loop *l, struct counters *count,
+void conn_env_init(struct conn_env *env, struct loop *l, struct account *account,
                    void (*gone)(void *arg), void *arg)
 {
-    *env = (struct conn_env){ .loop = l, .count = count, .gone = gone, .arg = arg };
+    *env = (struct conn_env){ .loop = l, .account = account, .count = &account->count,
+                              .gone = gone, .arg = arg };
     list_init(&env->conns);
     list_init(&env->ended);
     list_init(&env->pages);
@@ -228,7 +231,7 @@ unsigned conn_cut_all(struct conn_env *env)
 }
 
 void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_listener *listener,
-                uint16_t port, int fd, const struct peer *client)
+                uint32_t number, uint16_t port, int fd, const struct peer *client)
 {
     struct conn *c = calloc(1, sizeof(*c));
     enum route_by by;
@@ -248,6 +251,7 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     snap->conns++;
     c->listener = listener;
     c->port = port;
+    c->number = number;
     c->peer = *client;
     c->id = env->next_id++;
     c->at.accepted = c->active_us = loop_now_us(env->loop);

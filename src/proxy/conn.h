@@ -30,7 +30,8 @@
 /* What all connections of a worker share; the worker owns it. */
 struct conn_env {
     struct loop *loop;
-    struct counters *count;
+    struct account *account;
+    struct counters *count;     /* the account's */
     struct bufpool pool;
     struct list conns;          /* struct conn.link */
     struct list ended;          /* to be freed at the end of this turn */
@@ -43,7 +44,7 @@ struct conn_env {
     void *arg;
 };
 
-void conn_env_init(struct conn_env *env, struct loop *l, struct counters *count,
+void conn_env_init(struct conn_env *env, struct loop *l, struct account *account,
                    void (*gone)(void *arg), void *arg);
 /* Ends every connection, with REASON_DRAINED, and frees what the env holds. */
 void conn_env_free(struct conn_env *env);
@@ -53,11 +54,12 @@ void conn_env_current(struct conn_env *env, const struct snapshot *snap);
 
 /*
  * Begin with an accepted descriptor, which becomes the connection's. `listener` is one
- * of snap->listeners, `port` the one it really has (the configured one may be 0); a
- * reference to snap is taken. Out of memory: the descriptor is closed.
+ * of snap->listeners, `number` the listener's own (account.h), `port` the one it really
+ * has (the configured one may be 0); a reference to snap is taken. Out of memory: the
+ * descriptor is closed.
  */
 void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_listener *listener,
-                uint16_t port, int fd, const struct peer *client);
+                uint32_t number, uint16_t port, int fd, const struct peer *client);
 
 /* Cut every connection that is open: they end with REASON_DRAINED. Returns their number. */
 unsigned conn_cut_all(struct conn_env *env);

@@ -22,6 +22,8 @@ static void add_who(struct logline *l, const struct conn *c)
     logline_str(l, "route", c->route->conf->head.name);
     logline_str(l, "listener", conn_listener_text(c, listener));
     logline_str(l, "client", peer_text(&c->peer, client));
+    if (c->header != NULL)
+        logline_str(l, "via", peer_text(&c->header->via, client));
 }
 
 void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure *f)
@@ -44,6 +46,14 @@ void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure 
     logline_end(&l);
 }
 
+void conn_log_early(struct conn *c, enum reason why, enum tls_cause cause, const char *what)
+{
+    struct tls_failure f;
+
+    failure_early(cause, what, &f);
+    conn_log_failure(c, why, &f);
+}
+
 /* From one moment to a later one, if both were reached. */
 static void add_phase(struct logline *l, const char *key, uint64_t from, uint64_t to)
 {
@@ -51,10 +61,12 @@ static void add_phase(struct logline *l, const char *key, uint64_t from, uint64_
         logline_ms(l, key, to - from);
 }
 
-static void add_tls(struct logline *l, const struct tls_facts *f)
+static void add_tls(struct logline *l, const struct conn *c)
 {
+    const struct tls_facts *f = &c->facts;
     char identity[IDENTITY_TEXT_MAX];
 
+    logline_str(l, "sni", c->sni);
     logline_str(l, "alpn", f->alpn);
     logline_str(l, "tls", f->version);
     logline_str(l, "suite", f->suite);
@@ -82,9 +94,11 @@ void conn_log_end(struct conn *c)
         return;
     logline_begin(&l, level, "connection");
     add_who(&l, c);
-    if (c->facts.version != NULL) {
-        logline_str(&l, "sni", c->sni);
-        add_tls(&l, &c->facts);
+    if (c->facts.version != NULL)
+        add_tls(&l, c);
+    else if (c->plain)
+        logline_str(&l, "tls", "off");
+    if (c->facts.version != NULL || c->plain) {
         add_upstream(&l, c->route->conf->upstream);
         logline_u64(&l, "bytes_in", c->relay.up.bytes);
         logline_u64(&l, "bytes_out", c->relay.down.bytes);

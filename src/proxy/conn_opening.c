@@ -14,12 +14,56 @@
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
 
+/* A service may be one that speaks first; then who speaks plaintext waits for it. */
+#define SILENT_MS 3000u
+
+static bool may_speak_plaintext(const struct conn *c)
+{
+    return nets_have(&c->route->plaintext_from, &c->peer);
+}
+
+/* Milliseconds of handshake_timeout that are left; 0: none. */
+static uint64_t time_left(const struct conn *c)
+{
+    uint64_t spent = (loop_now_us(c->env->loop) - c->at.accepted) / 1000;
+    uint64_t limit = c->listener->conf->handshake_timeout_ms;
+
+    return spent < limit ? limit - spent : 0;
+}
+
+/* The client's address is known now. */
+static void source_is_known(struct conn *c)
+{
+    uint64_t limit = time_left(c);
+
+    c->awaits_header = false;
+    if (!conn_source_admit(c))
+        return;
+    if (may_speak_plaintext(c) && SILENT_MS < limit)
+        limit = SILENT_MS;
+    conn_deadline(c, limit > 0 ? limit : 1);
+}
+
 void conn_opening_enter(struct conn *c)
 {
-    conn_deadline(c, c->listener->conf->handshake_timeout_ms);
+    conn_source_enter(c);
+    if (c->awaits_header)
+        conn_deadline(c, c->listener->conf->handshake_timeout_ms);
+    else
+        source_is_known(c);
     if (c->state == CONN_OPENING && stream_want(&c->client, LOOP_READ) != 0)
         conn_end(c, REASON_NO_MEMORY);
 }
+
+static void begin_plaintext(struct conn *c)
+{
+    c->plain = true;
+    c->at.secured = loop_now_us(c->env->loop);
+    c->env->count->value[COUNTER_PLAIN]++;
+    conn_enter(c, CONN_CONNECT);
+}
+
+/* --- which route --- */
 
 static void begin_tls(struct conn *c)
 {
@@ -59,9 +103,7 @@ static void choose_route(struct conn *c, const struct hello *h)
     c->route = snapshot_route(c->snap, c->listener, &ask, &by);
     if (h->named && c->listener->conf->unknown_sni == UNKNOWN_SNI_REJECT
         && !is_known(c, h->name, by)) {
-        struct tls_failure f;
-        failure_unknown_name(h->name, &f);
-        conn_log_failure(c, REASON_HANDSHAKE_FAILED, &f);
+        conn_log_early(c, REASON_HANDSHAKE_FAILED, TLS_CAUSE_UNKNOWN_NAME, h->name);
         send_alert(&c->client, UNRECOGNIZED_NAME);
         conn_linger(c, &c->client, REASON_HANDSHAKE_FAILED);
         return;
@@ -69,13 +111,34 @@ static void choose_route(struct conn *c, const struct hello *h)
     begin_tls(c);
 }
 
+/* No ClientHello. One that only is too long begins like one, and is TLS all the same. */
+static void begin_other(struct conn *c, const uint8_t *p, size_t n)
+{
+    bool tls = n >= 3 && p[0] == 22 && p[1] == 3 && p[2] <= 4 && (n < 6 || p[5] == 1);
+
+    if (!tls && may_speak_plaintext(c))
+        begin_plaintext(c);
+    else
+        begin_tls(c);
+}
+
 /* True when it goes on as something else, or has ended. */
 static bool look(struct conn *c)
 {
     struct hello h;
     size_t n;
-    const uint8_t *p = stream_held(&c->client, &n);
+    const uint8_t *p;
 
+    if (c->awaits_header) {
+        if (!conn_source_read(c))
+            return c->state != CONN_OPENING;
+        source_is_known(c);
+        if (c->state != CONN_OPENING)
+            return true;
+    }
+    p = stream_held(&c->client, &n);
+    if (n == 0)
+        return false;
     switch (hello_read(p, n, &h)) {
     case HELLO_MORE:
         return false;
@@ -83,7 +146,7 @@ static bool look(struct conn *c)
         choose_route(c, &h);
         return true;
     default:
-        begin_tls(c);
+        begin_other(c, p, n);
         return true;
     }
 }
@@ -97,6 +160,8 @@ static void ended_early(struct conn *c)
         conn_end(c, REASON_NO_MEMORY);
     else if (n == 0)            /* a port scanner, or a load balancer's check */
         conn_end(c, REASON_PROBE);
+    else if (c->awaits_header)
+        conn_source_fail(c, "the connection ended within it", REASON_HANDSHAKE_FAILED);
     else
         begin_tls(c);
 }
@@ -120,6 +185,22 @@ void conn_opening_turn(struct conn *c)
 
 void conn_opening_timeout(struct conn *c)
 {
+    size_t n;
+
+    (void)stream_held(&c->client, &n);
+    if (c->awaits_header) {
+        conn_source_fail(c, "it did not come in the time for the handshake",
+                         REASON_HANDSHAKE_TIMEOUT);
+        return;
+    }
+    if (n == 0 && may_speak_plaintext(c)) {
+        begin_plaintext(c);
+        return;
+    }
+    if (n > 0 && time_left(c) > 0) {
+        conn_deadline(c, time_left(c));
+        return;
+    }
     begin_tls(c);
     if (c->state == CONN_HANDSHAKE)
         conn_handshake_timeout(c);

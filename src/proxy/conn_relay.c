@@ -9,6 +9,10 @@
 void conn_relay_enter(struct conn *c)
 {
     relay_init(&c->relay, &c->client, &c->upstream);
+    if (c->route->conf->upstream->proxy_protocol != PROXY_OFF && conn_announce(c) != 0) {
+        conn_end(c, REASON_NO_MEMORY);
+        return;
+    }
     conn_deadline(c, c->route->conf->idle_timeout_ms);
     if (c->state == CONN_RELAY)
         loop_later(c->env->loop, &c->again);    /* bytes may wait inside TLS */

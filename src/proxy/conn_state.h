@@ -15,6 +15,12 @@
 
 enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
 
+/* What a PROXY header changed. */
+struct conn_header {
+    struct peer via;            /* who sent it */
+    struct peer to;             /* the address that the client had dialled */
+};
+
 struct conn {
     struct list link;           /* env->conns, or env->ended */
     struct conn_env *env;
@@ -27,8 +33,11 @@ struct conn {
     struct loop_timer *timer;   /* NULL while there is no deadline */
     struct loop_task again;     /* go on in the next turn */
     struct tls_facts facts;
-    struct peer peer;
+    struct peer peer;           /* the client: where it connects from, or what a header says */
+    struct conn_header *header; /* NULL: none came */
     uint16_t port;              /* that it was accepted on */
+    uint32_t number;            /* of the listener, for the keys below */
+    uint64_t at_listener, at_source;    /* counted as open by these keys; 0: not */
     uint64_t id;
     uint64_t active_us;         /* when bytes last passed */
     struct {                    /* monotonic microseconds; 0: not reached */
@@ -43,6 +52,8 @@ struct conn {
     bool watched;               /* bytes may be unacknowledged: the sweep looks at it */
     bool client_lifted, upstream_lifted;    /* TCP_USER_TIMEOUT is lifted */
     bool holds_keys;            /* of snap: its handshake is not over */
+    bool awaits_header;         /* a PROXY header comes before all else */
+    bool plain;                 /* the client speaks no TLS, and may (plaintext_from) */
     bool told;                  /* the handshake's failure has its line already */
 };
 
@@ -57,6 +68,20 @@ void conn_enter(struct conn *c, enum conn_state state);
 
 /* conn_*_timeout() of the state is called after `ms`; 0: never. May end the connection. */
 void conn_deadline(struct conn *c, uint64_t ms);
+
+/* Where it comes from (conn_source.c): counted for its listener, and whether it begins with a
+   header; then that header, out of what the client's stream holds: false until it is whole,
+   and when it ended the connection; then, the source being known, the limits of sources,
+   which may have ended it: false. */
+void conn_source_enter(struct conn *c);
+bool conn_source_read(struct conn *c);
+bool conn_source_admit(struct conn *c);
+void conn_source_leave(struct conn *c);
+void conn_source_fail(struct conn *c, const char *what, enum reason why);   /* of the header */
+
+/* The PROXY header that the upstream wants, before the client's bytes. 0, or -1 when memory
+   is out. */
+int conn_announce(struct conn *c);
 
 void conn_wake(void *conn);     /* stream_wake_fn of both streams */
 

@@ -2,13 +2,26 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "net/sock.h"
 
 #define BATCH 16        /* accepted in one turn, so that running connections get theirs */
 
+#define FULL_MS 100u    /* connections end in other workers, too, without a word to this one */
+
 static void on_ready(void *arg, unsigned ready);
+static void on_again(void *arg);
+
+/* The same in every worker, and after a restart. */
+static uint32_t number_of(const struct addr *a)
+{
+    char text[ADDR_TEXT_MAX];
+
+    addr_text(a, text);
+    return names_hash((struct span){ text, strlen(text) });
+}
 
 struct listener *listener_new(struct conn_env *env, int fd, struct snapshot *snap,
                               const struct snap_listener *settings)
@@ -26,13 +39,19 @@ struct listener *listener_new(struct conn_env *env, int fd, struct snapshot *sna
     l->snap = snapshot_ref(snap);
     l->settings = settings;
     l->addr = settings->conf->addr;
+    l->number = number_of(&l->addr);
+    l->again = loop_timer_new(env->loop, on_again, l);
+    if (l->again == NULL)
+        goto fail;
     if (sock_local_addr(fd, &real) == 0)
         l->port = addr_port(&real);
     list_init(&l->link);
     return l;
 fail:
-    if (l != NULL)
+    if (l != NULL) {
         loop_fd_free(l->io);
+        snapshot_unref(l->snap);
+    }
     free(l);
     close(fd);
     return NULL;
@@ -82,6 +101,25 @@ static bool befell_one(int error)
     }
 }
 
+/* The limit is the listener's, over all workers: two that accept at once may pass it. */
+static bool is_full(const struct listener *l)
+{
+    uint32_t max = l->settings->conf->max_connections;
+    const struct account *a = l->env->account;
+
+    return max > 0 && account_source_open(a, source_key(&a->sources, l->number, NULL)) >= max;
+}
+
+static void on_again(void *arg)
+{
+    struct listener *l = arg;
+
+    if (is_full(l))
+        (void)loop_timer_set(l->again, FULL_MS);
+    else if (l->room(l->arg))
+        listener_resume(l);
+}
+
 /* True when one was taken and another may wait. */
 static bool accept_one(struct listener *l)
 {
@@ -90,9 +128,15 @@ static bool accept_one(struct listener *l)
 
     if (!l->room(l->arg))
         return false;
+    if (is_full(l)) {
+        l->env->count->value[COUNTER_LISTENER_FULL]++;
+        listener_pause(l);
+        (void)loop_timer_set(l->again, FULL_MS);
+        return false;
+    }
     fd = sock_accept(l->fd, &from);
     if (fd >= 0) {
-        conn_begin(l->env, l->snap, l->settings, l->port, fd, &from);
+        conn_begin(l->env, l->snap, l->settings, l->number, l->port, fd, &from);
         return true;
     }
     if (errno == EAGAIN)
@@ -126,6 +170,7 @@ void listener_free(struct listener *l)
         return;
     list_remove(&l->link);
     loop_fd_free(l->io);
+    loop_timer_free(l->again);
     close(l->fd);
     snapshot_unref(l->snap);
     free(l);

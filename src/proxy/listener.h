@@ -5,7 +5,8 @@
  * limit allows and stops accepting there; new ones wait in the kernel's queue and
  * the loop does not spin over a socket that nobody empties. When the kernel says
  * that descriptors or memory are out all the same, or anything else that is not the
- * trouble of one connection alone, accepting pauses for a moment.
+ * trouble of one connection alone, accepting pauses for a moment. The same where the
+ * listener's own max_connections are open, in all workers together.
  */
 #ifndef SALLYPORT_PROXY_LISTENER_H
 #define SALLYPORT_PROXY_LISTENER_H
@@ -25,6 +26,8 @@ struct listener {
     struct loop_fd *io;
     int fd;
     uint16_t port;                      /* the real one */
+    uint32_t number;                    /* names it in the tables of sources, in every worker */
+    struct loop_timer *again;           /* max_connections is reached: looks whether it still is */
     void (*starved)(void *arg);         /* accepting fails, and may go on to */
     bool (*room)(void *arg);            /* may one more be accepted? */
     void *arg;

@@ -2,10 +2,12 @@ noinst_LIBRARIES += libproxy.a
 libproxy_a_SOURCES = \
 	src/proxy/account.c src/proxy/account.h \
 	src/proxy/conn.c src/proxy/conn.h src/proxy/conn_state.h \
+	src/proxy/conn_announce.c \
 	src/proxy/conn_connect.c \
 	src/proxy/conn_handshake.c \
 	src/proxy/conn_linger.c \
 	src/proxy/conn_relay.c \
+	src/proxy/conn_source.c \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
 	src/proxy/listener.c src/proxy/listener.h \
@@ -16,4 +18,5 @@ libproxy_a_SOURCES = \
 	src/proxy/route.c src/proxy/route.h \
 	src/proxy/relay.c src/proxy/relay.h \
 	src/proxy/snapshot.c src/proxy/snapshot.h \
+	src/proxy/sources.c src/proxy/sources.h \
 	src/proxy/worker.c src/proxy/worker.h

@@ -1,6 +1,7 @@
 #include "proxy/relay.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define SHARE (8 * BUF_SIZE)    /* bytes one flow may move in one turn */
 #define READS 64                /* and reads it may make, however small */
@@ -11,6 +12,27 @@ void relay_init(struct relay *r, struct stream *client, struct stream *upstream)
         .up = { .from = client, .to = upstream },
         .down = { .from = upstream, .to = client },
     };
+}
+
+int relay_prefix(struct relay *r, const void *p, size_t n, struct bufpool *pool)
+{
+    struct flow *f = &r->up;
+
+    if (buf_open(&f->buf, pool) != 0)
+        return -1;
+    memcpy(buf_tail(&f->buf), p, n);
+    f->buf.len += (uint32_t)n;
+    f->prefix = (uint32_t)n;
+    return 0;
+}
+
+/* Of n bytes that the sink took. */
+static void count(struct flow *f, size_t n)
+{
+    uint32_t ours = n < f->prefix ? (uint32_t)n : f->prefix;
+
+    f->prefix -= ours;
+    f->bytes += n - ours;
 }
 
 enum step { STEP_ON, STEP_STOP, STEP_FAILED };
@@ -40,7 +62,7 @@ static enum step push(struct flow *f, const struct flow *back, struct bufpool *p
         switch (stream_write(f->to, f->buf.block + f->buf.off, f->buf.len, &n)) {
         case STREAM_OK:
             buf_consume(&f->buf, n);
-            f->bytes += n;
+            count(f, n);
             break;
         case STREAM_AGAIN:
             return STEP_STOP;

@@ -29,7 +29,8 @@ enum flow_state {
 struct flow {
     struct stream *from, *to;
     struct buf buf;
-    uint64_t bytes;     /* taken by the sink */
+    uint64_t bytes;     /* of the source's, taken by the sink */
+    uint32_t prefix;    /* at the front of buf: not the source's, and not counted */
     enum flow_state state;
     bool cut;           /* the source ended without close_notify */
     bool lost;          /* bytes that the sink did not take were thrown away */
@@ -48,6 +49,10 @@ enum relay_status {
 };
 
 void relay_init(struct relay *r, struct stream *client, struct stream *upstream);
+
+/* Have these bytes go to the upstream before any of the client's: right after relay_init(), at
+   most BUF_SIZE. 0, or -1 when memory is out. */
+int relay_prefix(struct relay *r, const void *p, size_t n, struct bufpool *pool);
 
 /* Move what can be moved, within one turn's share. *failed is set with RELAY_FAILED. */
 enum relay_status relay_turn(struct relay *r, struct bufpool *pool, struct stream **failed);

@@ -214,6 +214,7 @@ static void make_route(struct snap_route *out, struct snapshot *s, const struct 
     out->conf = r;
     out->certs = s->certs[r->store->head.index];
     out->tls = ctx_for(s, &p, out->certs, running, d);
+    out->plaintext_from = conf_nets(&r->plaintext_from);
     policy_id(r, &p, out->policy);
     if (out->tls != NULL)
         (void)certs_check(out->certs, &p, out->tls, d);     /* counted by build() */
@@ -237,6 +238,7 @@ static void build(struct snapshot *s, const struct snapshot *running, struct dia
     for (size_t i = 0; i < c->nlisteners && d->errors == before; i++) {
         s->listeners[i].conf = c->listeners[i];
         route_table_init(&s->listeners[i].table, c->listeners[i]);
+        s->listeners[i].proxy_from = conf_nets(&c->listeners[i]->accept_proxy_from);
         s->nlisteners++;
     }
 }
@@ -310,8 +312,12 @@ void snapshot_unref(struct snapshot *s)
         tls_ctx_unref(s->ctxs[i]);
     for (size_t i = 0; i < s->ntrusts; i++)
         trust_unref(s->trusts[i]);
-    for (size_t i = 0; i < s->nlisteners; i++)
+    for (size_t i = 0; i < s->nroutes; i++)
+        nets_free(&s->routes[i].plaintext_from);
+    for (size_t i = 0; i < s->nlisteners; i++) {
         route_table_free(&s->listeners[i].table);
+        nets_free(&s->listeners[i].proxy_from);
+    }
     names_free(&s->ctx_ids);
     pair_cache_unref(s->cache);
     free(s->ctxs);

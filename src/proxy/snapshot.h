@@ -28,12 +28,14 @@ struct snap_route {
     const struct conf_route *conf;
     struct tls_ctx *tls;                /* shared by the routes for which it would be the same */
     struct certs *certs;                /* of its store; NULL once the keys are gone */
+    struct nets plaintext_from;
     uint8_t policy[DIGEST_LEN];         /* sessions are resumed where this is the same alone */
 };
 
 struct snap_listener {
     const struct conf_listener *conf;
     struct route_table table;
+    struct nets proxy_from;
 };
 
 struct snapshot {

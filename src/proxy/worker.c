@@ -129,7 +129,7 @@ static void on_deadline(void *arg)
     loop_later(w->loop, &w->last);
 }
 
-struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e)
+struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
 {
     struct worker *w = calloc(1, sizeof(*w));
 

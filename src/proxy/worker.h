@@ -18,7 +18,7 @@
 struct worker;
 
 /* `mine` is this worker's slot. NULL and e on failure. */
-struct worker *worker_new(struct loop *l, struct counters *mine, struct err *e);
+struct worker *worker_new(struct loop *l, struct account *mine, struct err *e);
 
 /*
  * Put a snapshot in force: new connections use it, running ones keep theirs.

@@ -316,11 +316,11 @@ static void take_row(enum tls_cause cause, struct tls_failure *out)
     out->fix = rows[cause].fix;
 }
 
-void failure_unknown_name(const char *name, struct tls_failure *out)
+void failure_early(enum tls_cause cause, const char *what, struct tls_failure *out)
 {
-    const struct scene s = { .asked = name };
+    const struct scene s = { .asked = what };
 
-    take_row(TLS_CAUSE_UNKNOWN_NAME, out);
+    take_row(cause, out);
     fill(&s, rows[out->cause].what, out->text, sizeof(out->text));
 }
 

@@ -53,8 +53,8 @@ struct tls_ending {
  */
 void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out);
 
-/* The refusal of a server name, before there is an SSL. */
-void failure_unknown_name(const char *name, struct tls_failure *out);
+/* What ends a connection before there is an SSL; `what` is the row's {name}. */
+void failure_early(enum tls_cause cause, const char *what, struct tls_failure *out);
 
 const char *failure_side_text(enum tls_side side);     /* "client", "us", "network" */
 

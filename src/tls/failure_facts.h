@@ -23,7 +23,7 @@ struct scene {
     int detail;                 /* of the note */
     char facts[1024];           /* of the note, divided by NOTE_DIVIDER */
     const char *protocol;       /* guessed */
-    const char *asked;          /* the server name that was refused */
+    const char *asked;          /* failure_early()'s `what` */
 };
 
 /* The cipher suites that the client offers and OpenSSL knows, at most `max` of them

@@ -3,6 +3,7 @@
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct tls_conn {
     uint64_t bytes_in;
     unsigned char first[FIRST_BYTES];
     uint8_t nfirst;
+    int sig_nid, key_type, key_bits;    /* of our certificate, which is let go */
     uint8_t refills;                /* receives left to the call that is under way */
     bool eof;                       /* the peer's FIN was read */
     bool shut;                      /* our close_notify is out */
@@ -174,6 +176,18 @@ static enum stream_io after(struct tls_conn *t, int rc)
 
 /* --- stream_ops --- */
 
+static void keep_our_types(struct tls_conn *t)
+{
+    const X509 *ours = SSL_get_certificate(t->ssl);
+    EVP_PKEY *key = ours != NULL ? X509_get0_pubkey(ours) : NULL;
+
+    if (key == NULL)
+        return;
+    t->sig_nid = X509_get_signature_nid(ours);
+    t->key_type = EVP_PKEY_get_base_id(key);
+    t->key_bits = EVP_PKEY_get_bits(key);
+}
+
 static enum stream_io tls_handshake(struct stream *s)
 {
     struct tls_conn *t = before(s);
@@ -181,6 +195,7 @@ static enum stream_io tls_handshake(struct stream *s)
     enum stream_io io;
 
     if (rc == 1) {
+        keep_our_types(t);
         SSL_certs_clear(t->ssl);        /* a connection may outlive many certificates */
         return STREAM_OK;
     }
@@ -322,6 +337,34 @@ int tls_stream_facts(struct stream *s, struct tls_facts *out)
 fail:
     tls_facts_free(out);
     return -1;
+}
+
+int tls_stream_tell(struct stream *s, struct tls_telling *out)
+{
+    struct tls_conn *t = before(s);
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+    const char *kind = t->key_type == EVP_PKEY_RSA || t->key_type == EVP_PKEY_RSA_PSS ? "RSA"
+                     : t->key_type == EVP_PKEY_EC                                     ? "EC"
+                     : t->key_type != 0 ? OBJ_nid2sn(t->key_type) : NULL;
+    int len;
+
+    *out = (struct tls_telling){ 0 };
+    if (t->sig_nid != 0)
+        out->sig_alg = OBJ_nid2sn(t->sig_nid);
+    if (kind != NULL) {
+        snprintf(out->room, sizeof(out->room), "%s%d", kind, t->key_bits);
+        out->key_alg = out->room;
+    }
+    len = leaf != NULL ? i2d_X509(leaf, &out->cert) : 0;
+    out->cert_len = len > 0 ? (size_t)len : 0;
+    ERR_clear_error();
+    return len < 0 ? -1 : 0;
+}
+
+void tls_telling_free(struct tls_telling *t)
+{
+    OPENSSL_free(t->cert);
+    t->cert = NULL;
 }
 
 void tls_facts_free(struct tls_facts *f)

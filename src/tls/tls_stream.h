@@ -39,6 +39,20 @@ struct tls_facts {
 int tls_stream_facts(struct stream *s, struct tls_facts *out);
 void tls_facts_free(struct tls_facts *f);
 
+/* What the service behind may be told beside that, for as long as the handshake's objects
+   live. */
+struct tls_telling {
+    const char *sig_alg;        /* of our certificate's signature: "RSA-SHA256"; NULL: not known */
+    const char *key_alg;        /* of its key: "RSA2048", "EC256" */
+    unsigned char *cert;        /* the client's certificate, DER; NULL: none */
+    size_t cert_len;
+    char room[24];
+};
+
+/* 0, or -1 when memory is out. */
+int tls_stream_tell(struct stream *s, struct tls_telling *out);
+void tls_telling_free(struct tls_telling *t);
+
 /* After stream_handshake() said anything but OK or AGAIN, or when its time ran
    out: why. Filled in by the failing call itself. */
 const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out);

@@ -99,6 +99,10 @@ static const char full[] =
     "[listener [::1]:9143]\n"
     "handshake_timeout = 5s\n"
     "unknown_sni = reject\n"
+    "accept_proxy_from = 10.0.0.0/8, loopback\n"
+    "max_connections = 1000\n"
+    "max_connections_per_ip = 10\n"
+    "handshake_rate_per_ip = 5\n"
     "[route cql]\n"
     "mode = terminate\n"
     "listen = 0.0.0.0:9142\n"
@@ -111,6 +115,7 @@ static const char full[] =
     "trust = clients\n"
     "upstream = cassandra\n"
     "protocols = TLSv1.3\n"
+    "plaintext_from = 10.1.0.0/16\n"
     "ciphers = A:B\n"
     "ciphersuites = TLS_AES_128_GCM_SHA256\n"
     "groups = X25519:P-256\n"
@@ -126,6 +131,8 @@ static const char full[] =
     "[upstream cassandra]\n"
     "server = 10.0.0.7:9042\n"
     "connect_timeout = 250ms\n"
+    "proxy_protocol = v2\n"
+    "proxy_tlvs = off\n"
     "plaintext_to = loopback, 10.0.0.0/8\n";
 
 static struct conf *build_at(const char *path, const char *ini)

@@ -17,22 +17,23 @@ Test(account, every_reason_has_a_name_of_its_own_and_a_text)
 
 Test(account, what_a_child_counts_is_seen_and_outlives_it_but_its_gauges_do_not)
 {
-    struct counters *slots = counters_map(2), sum;
+    struct account *slots = accounts_map(2);
+    struct counters sum;
 
     cr_assert_not_null(slots);
     pid_t pid = fork();
     if (pid == 0) {
-        slots[1].value[COUNTER_ACCEPTED] = 5;
-        slots[1].value[COUNTER_OPEN] = 3;
-        slots[1].reason[REASON_DONE] = 2;
+        slots[1].count.value[COUNTER_ACCEPTED] = 5;
+        slots[1].count.value[COUNTER_OPEN] = 3;
+        slots[1].count.reason[REASON_DONE] = 2;
         _exit(0);
     }
     waitpid(pid, NULL, 0);
-    slots[0].value[COUNTER_ACCEPTED] = 1;
-    counters_clear_gauges(&slots[1]);
-    counters_sum(slots, 2, &sum);
+    slots[0].count.value[COUNTER_ACCEPTED] = 1;
+    account_clear_gauges(&slots[1]);
+    accounts_sum(slots, 2, &sum);
     cr_expect_eq(sum.value[COUNTER_ACCEPTED], 6);
     cr_expect_eq(sum.value[COUNTER_OPEN], 0);
     cr_expect_eq(sum.reason[REASON_DONE], 2);
-    counters_unmap(slots, 2);
+    accounts_unmap(slots, 2);
 }
