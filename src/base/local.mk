@@ -5,6 +5,7 @@ libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/diag.c src/base/diag.h \
 	src/base/err.c src/base/err.h \
+	src/base/glob.c src/base/glob.h \
 	src/base/json.c src/base/json.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \

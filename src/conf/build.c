@@ -151,8 +151,13 @@ static void parse_one(struct builder *b, struct conf_head *h, const struct key_r
     if (text.len == 0)
         err_setx(&r.why, "%s", row->flags & ROW_COMMA ? "an empty item in the list"
                                                        : "the value is missing");
-    else if (type_parse(row, text, at.file, type_field(row, h), &r) == 0)
+    else if (type_parse(row, text, at.file, type_field(row, h), &r) == 0) {
+        if (row->type == TYPE_RULE) {       /* each stands on a line of its own */
+            struct conf_rules *rules = type_field(row, h);
+            rules->v[rules->n - 1].at = at;
+        }
         return;
+    }
 
     char *value = r.secret ? NULL : mem_strndup(text.p, text.len);
     struct diag_at where = conf_at(h, row->id, value);

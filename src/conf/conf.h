@@ -37,6 +37,24 @@ struct conf_addrs {
     size_t n;
 };
 
+/* A rule on a client's certificate: one value of allow or deny. */
+enum conf_rule_kind {
+    RULE_CN, RULE_OU, RULE_O, RULE_DNS, RULE_URI, RULE_IP, RULE_EMAIL, RULE_SERIAL, RULE_SHA256,
+    RULE_KIND_COUNT
+};
+
+struct conf_rule {
+    int kind;                   /* enum conf_rule_kind */
+    char *written;              /* "cn:retired-*" */
+    char *pattern;              /* as it is compared (proxy/policy.h) */
+    struct origin at;
+};
+
+struct conf_rules {
+    struct conf_rule *v;
+    size_t n;
+};
+
 /* What every section object begins with. */
 struct conf_head {
     const char *section;        /* "route" */
@@ -111,6 +129,7 @@ struct conf_route {
     struct conf_store *store;
     int client_auth;            /* enum conf_client_auth, resolved */
     struct conf_trust *trust;   /* NULL exactly when client_auth is none */
+    struct conf_rules allow, deny;      /* none exactly when client_auth is none */
     struct conf_upstream *upstream;
     unsigned protocols;         /* set of enum conf_protocol */
     char *ciphers, *ciphersuites, *groups;   /* NULL: ours (tls/ctx.c) */
@@ -156,6 +175,9 @@ void conf_free(struct conf *c);
  * user never saw a section. Strings are the conf's; `value` may be NULL.
  */
 struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char *value);
+
+/* The word of a rule's kind: "cn"; static. */
+const char *conf_rule_word(int kind);
 
 /* A list of networks that was accepted before, to match with; nets_free(). */
 struct nets conf_nets(const struct conf_strs *written);

@@ -15,6 +15,7 @@ libconf_a_SOURCES = \
 	src/conf/source.c src/conf/source.h \
 	src/conf/type_lists.c src/conf/type_parts.h \
 	src/conf/type_parse.c \
+	src/conf/type_rules.c \
 	src/conf/type_print.c \
 	src/conf/types.h
 

@@ -37,6 +37,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_KEY,                   /* struct conf_strs: files, and URIs (uri_scheme()) */
     TYPE_ALPN,                  /* struct conf_strs */
     TYPE_NAMES,                 /* struct conf_strs */
+    TYPE_RULE,                  /* struct conf_rules */
     TYPE_NETWORKS,              /* struct conf_strs */
     TYPE_ADDRESS,               /* struct conf_addrs */
     TYPE_SERVER,                /* struct addr, and builtin_page beside it */

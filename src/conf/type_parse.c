@@ -233,6 +233,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_COLONS: return type_parse_colons(text, field, r);
     case TYPE_ALPN: return type_parse_alpn(text, field, r);
     case TYPE_NAMES: return type_parse_dns_name(text, field, r);
+    case TYPE_RULE: return type_parse_rule(text, field, r);
     case TYPE_NETWORKS: return type_parse_network(text, field, r);
     case TYPE_PROTOCOLS: return type_parse_protocol(text, field, r);
     case TYPE_ADDRESS: return type_parse_address(text, field, r);
@@ -260,6 +261,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_KEY: return "PATH|URI";
     case TYPE_ALPN:
     case TYPE_NAMES: return "NAME,…";
+    case TYPE_RULE: return "KIND:PATTERN";
     case TYPE_NETWORKS: return "loopback|anywhere|NETWORK,…";
     case TYPE_ADDRESS: return "ADDRESS";
     case TYPE_SERVER: return "ADDRESS|builtin:page";

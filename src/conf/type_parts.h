@@ -29,6 +29,7 @@ int type_parse_key(struct span text, const char *file, struct conf_strs *out, st
 int type_parse_colons(struct span text, char **out, struct refusal *r);
 int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r);
 int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal *r);
+int type_parse_rule(struct span text, struct conf_rules *out, struct refusal *r);
 int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r);
 int type_parse_protocol(struct span text, unsigned *out, struct refusal *r);
 int type_parse_address(struct span text, struct conf_addrs *out, struct refusal *r);

@@ -16,6 +16,16 @@ static void free_strs(struct conf_strs *s)
     *s = (struct conf_strs){ 0 };
 }
 
+static void free_rules(struct conf_rules *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->v[i].written);
+        free(s->v[i].pattern);
+    }
+    free(s->v);
+    *s = (struct conf_rules){ 0 };
+}
+
 static void free_text(char **text)
 {
     free(*text);
@@ -35,6 +45,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_ALPN:
     case TYPE_NAMES:
     case TYPE_NETWORKS: free_strs(field); break;
+    case TYPE_RULE: free_rules(field); break;
     case TYPE_ADDRESS: {
         struct conf_addrs *list = field;
         free(list->v);
@@ -54,6 +65,12 @@ static void each_str(const struct conf_strs *s, type_line_fn *fn, void *arg)
 {
     for (size_t i = 0; i < s->n; i++)
         fn(s->v[i], arg);
+}
+
+static void each_rule(const struct conf_rules *s, type_line_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < s->n; i++)
+        fn(s->v[i].written, arg);
 }
 
 /* Lines that end before a colon; a single long item stays whole. */
@@ -149,6 +166,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_ALPN:
     case TYPE_NAMES:
     case TYPE_NETWORKS: each_str(field, fn, arg); break;
+    case TYPE_RULE: each_rule(field, fn, arg); break;
     case TYPE_ADDRESS: each_address(field, fn, arg); break;
     case TYPE_SERVER: each_server(field, fn, arg); break;
     case TYPE_PROTOCOLS: each_protocol(*(const unsigned *)field, fn, arg); break;

@@ -11,6 +11,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
 	src/proxy/listener.c src/proxy/listener.h \
+	src/proxy/policy.c src/proxy/policy.h \
 	src/proxy/page.c src/proxy/page.h \
 	src/proxy/page_text.c src/proxy/page_text.h \
 	src/proxy/reasons.tbl \

@@ -55,6 +55,12 @@ static char *serial_text(const X509 *x)
     return out;
 }
 
+static void hex(const unsigned char digest[32], char out[65])
+{
+    for (unsigned i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
 static bool fingerprint(const X509 *x, char out[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -62,9 +68,22 @@ static bool fingerprint(const X509 *x, char out[65])
 
     if (X509_digest(x, EVP_sha256(), digest, &len) != 1 || len != 32)
         return false;
-    for (unsigned i = 0; i < len; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    hex(digest, out);
     return true;
+}
+
+static bool key_pin(const X509 *x, char out[65])
+{
+    unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    unsigned size = 0;
+    bool ok = len > 0 && EVP_Digest(der, (size_t)len, digest, &size, EVP_sha256(), NULL) == 1
+           && size == 32;
+
+    OPENSSL_free(der);
+    if (ok)
+        hex(digest, out);
+    return ok;
 }
 
 static bool add(struct identity *id, enum identity_kind kind, const void *p, int len)
@@ -164,7 +183,8 @@ struct identity *identity_of(X509 *leaf)
     id->serial = serial_text(leaf);
     id->not_after = time_of(X509_get0_notAfter(leaf));
     if (id->subject == NULL || id->issuer == NULL || id->serial == NULL
-        || !fingerprint(leaf, id->sha256) || !add_subject(id, subject, NID_commonName, ID_CN)
+        || !fingerprint(leaf, id->sha256) || !key_pin(leaf, id->pin)
+        || !add_subject(id, subject, NID_commonName, ID_CN)
         || !add_subject(id, subject, NID_organizationalUnitName, ID_OU)
         || !add_subject(id, subject, NID_organizationName, ID_O) || !add_alternatives(id, leaf)) {
         identity_free(id);
@@ -176,15 +196,42 @@ struct identity *identity_of(X509 *leaf)
     return id;
 }
 
+static void free_name(struct identity_name *n)
+{
+    char *text;
+
+    memcpy(&text, &n->text.p, sizeof(text));
+    free(text);
+}
+
+void identity_trim(struct identity *id)
+{
+    size_t kept = 0, best = 0;
+
+    if (id->best == NULL)
+        return;                 /* then there are none */
+    for (size_t i = 0; i < id->nnames; i++) {
+        struct identity_name *n = &id->names[i];
+        if (n != id->best && n->kind != ID_CN) {
+            free_name(n);
+            continue;
+        }
+        if (n == id->best)
+            best = kept;
+        id->names[kept++] = *n;
+    }
+    struct identity_name *fewer = realloc(id->names, kept * sizeof(*fewer));
+    id->names = fewer != NULL ? fewer : id->names;
+    id->nnames = kept;
+    id->best = &id->names[best];
+}
+
 void identity_free(struct identity *id)
 {
     if (id == NULL)
         return;
-    for (size_t i = 0; i < id->nnames; i++) {
-        char *text;
-        memcpy(&text, &id->names[i].text.p, sizeof(text));
-        free(text);
-    }
+    for (size_t i = 0; i < id->nnames; i++)
+        free_name(&id->names[i]);
     free(id->names);
     free(id->subject);
     free(id->issuer);

@@ -26,14 +26,19 @@ struct identity {
     char *issuer;
     char *serial;               /* hex, lower case */
     char sha256[65];            /* of the certificate, hex */
+    char pin[65];               /* of its SubjectPublicKeyInfo, hex (RFC 7469 2.4) */
     int64_t not_after;          /* seconds since 1970 */
     struct identity_name *names;
     size_t nnames;
     struct identity_name *best; /* its name in one word: URI, else CN, else DNS …, or NULL */
 };
 
-/* NULL when memory is out. */
+/*
+ * NULL when memory is out. All names are in it, tens of thousands perhaps: who keeps one for
+ * long trims it to the best and to the CNs.
+ */
 struct identity *identity_of(X509 *leaf);
+void identity_trim(struct identity *id);
 void identity_free(struct identity *id);
 
 /* The name for a log line, as "uri:spiffe://x" or "cn:alice"; control characters and

@@ -8,6 +8,7 @@ unit_base_SOURCES = \
 	tests/unit/base/test_clock.c \
 	tests/unit/base/test_diag.c \
 	tests/unit/base/test_err.c \
+	tests/unit/base/test_glob.c \
 	tests/unit/base/test_json.c \
 	tests/unit/base/test_list.c \
 	tests/unit/base/test_log.c \

@@ -111,8 +111,11 @@ static const char full[] =
     "alpn = h2, http/1.1\n"
     "alpn = acme\n"
     "store = node\n"
-    "client_auth = request\n"
+    "client_auth = require\n"
     "trust = clients\n"
+    "allow = cn:alice\n"
+    "allow = URI:spiffe://Prod/*\n"
+    "deny = serial:0x0a\n"
     "upstream = cassandra\n"
     "protocols = TLSv1.3\n"
     "plaintext_from = 10.1.0.0/16\n"
@@ -185,7 +188,11 @@ Test(good, every_key_reaches_its_field)
     cr_expect_str_eq(r->sni.v[1], "*.b.example");
     cr_assert_eq(r->alpn.n, 3);
     cr_expect_str_eq(r->alpn.v[1], "http/1.1");
-    cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUEST);
+    cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUIRE);
+    cr_assert_eq(r->allow.n, 2);
+    cr_expect_str_eq(r->allow.v[1].pattern, "spiffe://prod/*");
+    cr_assert_eq(r->deny.n, 1);
+    cr_expect_str_eq(r->deny.v[0].pattern, "0a");
     cr_expect_eq(r->trust, c->trusts[0]);
     cr_expect_eq(r->protocols, PROTO_TLS13);
     cr_expect_str_eq(r->ciphers, "A:B");

@@ -3,6 +3,7 @@ TESTS += unit_proxy
 unit_proxy_SOURCES = \
 	tests/unit/proxy/test_account.c \
 	tests/unit/proxy/test_listener.c \
+	tests/unit/proxy/test_policy.c \
 	tests/unit/proxy/test_page.c \
 	tests/unit/proxy/test_relay.c
 unit_proxy_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)

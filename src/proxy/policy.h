@@ -1,0 +1,54 @@
+/*
+ * policy: may this client come in? A pure function of a route's rules and the identity in
+ * a verified certificate; connections, sessions that resume, live connections after a
+ * reload, and `explain` ask the same one.
+ *
+ * deny wins; an empty allow admits everybody who was verified. Who showed no certificate
+ * (client_auth = request) matches no rule. Names are compared with their length: one with
+ * a NUL or another control character in it is no name and matches nothing.
+ *
+ *   cn ou o        `*` is any run; by case
+ *   dns            one label for each `*`; not by case. A certificate's own wildcard names
+ *                  no host, and matches nothing
+ *   uri            `*` within a segment of the path, `**` beyond; scheme and host not by case
+ *   email          `*` within the name or the host; the host not by case
+ *   ip             a network
+ *   serial         of the certificate
+ *   sha256         of its public key (SubjectPublicKeyInfo): outlives renewals of one key
+ */
+#ifndef SALLYPORT_PROXY_POLICY_H
+#define SALLYPORT_PROXY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/conf.h"
+#include "tls/identity.h"
+
+enum verdict_why {
+    VERDICT_NO_RULES,           /* admitted: there is nothing to match */
+    VERDICT_ALLOWED,            /* admitted by `rule` */
+    VERDICT_DENIED,             /* refused by `rule` */
+    VERDICT_NOT_ALLOWED,        /* refused: no allow matches */
+    VERDICT_ANONYMOUS,          /* admitted without a certificate */
+};
+
+struct verdict {
+    enum verdict_why why;
+    const struct conf_rule *rule;       /* of the route; NULL: none decided */
+};
+
+/* `id` NULL: it showed no certificate. */
+struct verdict policy_judge(const struct conf_route *r, const struct identity *id);
+
+static inline bool verdict_admits(const struct verdict *v)
+{
+    return v->why == VERDICT_NO_RULES || v->why == VERDICT_ALLOWED || v->why == VERDICT_ANONYMOUS;
+}
+
+#define VERDICT_TEXT_MAX 512
+/* "refused by deny = cn:retired-* (/etc/sallyport/sallyport.conf:31)". */
+char *verdict_text(const struct verdict *v, const struct conf_route *r,
+                   char out[VERDICT_TEXT_MAX]);
+
+#endif
