@@ -9,6 +9,7 @@
  *
  *   master -> worker   BUNDLE(generation, bundle, listening sockets)
  *                      DRAIN(timeout)   LOG(format, level, descriptor)
+ *                      TICKETS(secrets)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
  *   monitor -> master  READY   RELOAD(request)
@@ -28,6 +29,7 @@ enum channel_kind {
     CHANNEL_BUNDLE = 1,
     CHANNEL_DRAIN,
     CHANNEL_LOG,
+    CHANNEL_TICKETS,
     CHANNEL_READY,
     CHANNEL_FAILED,
     CHANNEL_DRAINED,
@@ -47,6 +49,7 @@ struct channel_msg {
     char text[ERR_TEXT_MAX];    /* FAILED */
 
     /* BUNDLE: the bundle, then the listening sockets. LOG: the log, none for syslog.
+       TICKETS: a memory file of secrets, newest first (tickets.h).
        LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it. */
     int *fds;
     size_t nfds;

@@ -30,4 +30,5 @@ libapp_a_SOURCES = \
 	src/app/role.c src/app/role.h \
 	src/app/spawn.c src/app/spawn.h \
 	src/app/stores.c src/app/stores.h \
+	src/app/tickets.c src/app/tickets.h \
 	src/app/verdict.c src/app/verdict.h

@@ -16,6 +16,7 @@
 #include "app/pool.h"
 #include "app/privs.h"
 #include "app/reload.h"
+#include "app/tickets.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "tls/ctx.h"
@@ -35,6 +36,7 @@ struct master {
     struct reload *reload;
     struct admin *admin;        /* NULL: no admin address */
     struct pool *pool;          /* NULL until the first configuration is loaded */
+    struct tickets *tickets;
     struct expiry *expiry;
     struct loop_timer *hourly;
     enum phase phase;
@@ -181,6 +183,7 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .n = workers == CONF_WORKERS_AUTO ? cpus_auto() : workers == 0 ? 1 : workers,
         .foreground = workers == 0,
         .privs = *privs,
+        .tickets = m->tickets,
         .events = { .settled = on_settled, .ended = on_drained, .arg = m },
     };
 
@@ -236,6 +239,14 @@ static void warn_of_expiry(struct master *m, bool loaded)
 static void on_hour(void *arg)
 {
     warn_of_expiry(arg, false);
+}
+
+static void on_turned(void *arg)
+{
+    struct master *m = arg;
+
+    if (m->pool != NULL)
+        pool_tickets(m->pool);
 }
 
 static void first_outcome(struct master *m, bool ok, const struct diags *d)
@@ -369,6 +380,9 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
     m->hourly = loop_timer_new(m->loop, on_hour, m);
     if (m->hourly == NULL)
         return err_setx(e, "memory is out");
+    m->tickets = tickets_new(m->loop, on_turned, m, e);
+    if (m->tickets == NULL)
+        return err_wrap(e, "session tickets");
     m->reload = reload_new(m->loop, plan, &ev, e);
     return m->reload ? 0 : -1;
 }
@@ -376,6 +390,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 static void tear_down(struct master *m)
 {
     pool_free(m->pool);
+    tickets_free(m->tickets);
     admin_free(m->admin);
     reload_free(m->reload);
     expiry_free(m->expiry);

@@ -1,5 +1,6 @@
 #include "app/memfile.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,7 +11,7 @@
 
 int memfile_write(const char *name, const void *p, size_t len)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC);
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     size_t done = 0;
 
     while (fd >= 0 && done < len) {
@@ -21,6 +22,8 @@ int memfile_write(const char *name, const void *p, size_t len)
         }
         done += (size_t)n;
     }
+    if (fd >= 0)
+        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     return fd;
 }
 

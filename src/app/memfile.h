@@ -1,6 +1,6 @@
 /*
  * memfile: bytes too many for a message, as a file in memory whose descriptor rides
- * along with it.
+ * along with it. It cannot be changed any more.
  */
 #ifndef SALLYPORT_APP_MEMFILE_H
 #define SALLYPORT_APP_MEMFILE_H

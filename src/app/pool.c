@@ -45,6 +45,7 @@ struct pool {
     struct loop *loop;
     bool foreground, draining;
     struct privs privs;
+    const struct tickets *tickets;
     struct pool_events ev;
     struct account *accounts;
     struct slot *slots;
@@ -204,6 +205,7 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_BUNDLE:
     case CHANNEL_DRAIN:
     case CHANNEL_LOG:
+    case CHANNEL_TICKETS:
     case CHANNEL_LOADED:
     case CHANNEL_RELOAD:
     case CHANNEL_RELOADED:
@@ -261,6 +263,8 @@ static void start(struct slot *s)
     s->ch = channel_new(p->loop, s->proc.fd, on_message, on_end, s);
     if (p->current != NULL && s->proc.pid > 0)
         log_info("worker %zu is replaced by process %ld", s->index, (long)s->proc.pid);
+    if (s->ch != NULL)
+        (void)tickets_send(p->tickets, s->ch);      /* what fails fails again, just below */
     send_edition(s, ed);
 }
 
@@ -367,6 +371,13 @@ void pool_log(struct pool *p)
             logsink_send(p->slots[i].ch);
 }
 
+void pool_tickets(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->slots[i].ch != NULL)
+            (void)tickets_send(p->tickets, p->slots[i].ch);
+}
+
 void pool_drain(struct pool *p, uint64_t timeout_ms)
 {
     struct channel_msg m = { .kind = CHANNEL_DRAIN, .number = timeout_ms };
@@ -425,6 +436,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->loop = spec->loop;
     p->foreground = spec->foreground;
     p->privs = spec->privs;
+    p->tickets = spec->tickets;
     p->ev = spec->events;
     p->n = spec->n;
     p->slots = mem_zalloc(p->n * sizeof(struct slot));

@@ -16,6 +16,7 @@
 
 #include "app/edition.h"
 #include "app/privs.h"
+#include "app/tickets.h"
 #include "base/err.h"
 #include "net/loop.h"
 #include "proxy/account.h"
@@ -35,6 +36,7 @@ struct pool_spec {
     size_t n;
     bool foreground;            /* n is 1, and it is no process */
     struct privs privs;         /* the pool's from now on */
+    const struct tickets *tickets;      /* what its workers are given; outlives it */
     struct pool_events events;
 };
 
@@ -47,6 +49,9 @@ void pool_offer(struct pool *p, const struct edition *ed);
 
 /* Hand the log to the workers again, after it was reopened. */
 void pool_log(struct pool *p);
+
+/* Hand out the secrets of session tickets again, after they turned. */
+void pool_tickets(struct pool *p);
 
 /* Let every worker end in order; what is not done by then is cut. */
 void pool_drain(struct pool *p, uint64_t timeout_ms);

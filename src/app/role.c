@@ -6,6 +6,7 @@
 
 #include "app/channel.h"
 #include "app/logsink.h"
+#include "app/tickets.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proxy/snapshot.h"
@@ -125,6 +126,9 @@ static void on_message(void *arg, struct channel_msg *m)
         break;
     case CHANNEL_LOG:
         logsink_take(m);
+        break;
+    case CHANNEL_TICKETS:
+        tickets_take(m, r->worker);
         break;
     case CHANNEL_DRAIN:
         worker_drain(r->worker, m->number, on_drained, r);

@@ -67,7 +67,12 @@ static void begin_plaintext(struct conn *c)
 
 static void begin_tls(struct conn *c)
 {
-    if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, c->route->policy) != 0)
+    struct tls_terms terms = {
+        .policy = c->route->policy,
+        .tickets = c->env->tickets,
+    };
+
+    if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, &terms) != 0)
         conn_end(c, REASON_NO_MEMORY);
     else
         conn_enter(c, CONN_HANDSHAKE);

@@ -144,10 +144,11 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
     /* Unique among this host's workers, and over their restarts. */
     w->env.next_id = (uint64_t)getpid() << 32 | 1;
     w->used_fds = descriptors_used();
+    w->env.tickets = ticket_ring_new();
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
     w->deadline = loop_timer_new(l, on_deadline, w);
-    if (w->starved == NULL || w->sweep == NULL || w->deadline == NULL
+    if (w->env.tickets == NULL || w->starved == NULL || w->sweep == NULL || w->deadline == NULL
         || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0) {
         err_setx(e, "memory is out");
         worker_free(w);
@@ -258,6 +259,11 @@ void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done
         on_deadline(w);
 }
 
+void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n)
+{
+    ticket_ring_set(w->env.tickets, secrets, n);
+}
+
 const struct snapshot *worker_snapshot(const struct worker *w)
 {
     return w->snap;
@@ -271,6 +277,7 @@ void worker_free(struct worker *w)
     LIST_EACH (l, next, &w->listeners)
         listener_free(LIST_OF(struct listener, link, l));
     conn_env_free(&w->env);
+    ticket_ring_free(w->env.tickets);
     loop_task_cancel(&w->last);
     loop_timer_free(w->starved);
     loop_timer_free(w->sweep);

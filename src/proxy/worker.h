@@ -30,6 +30,10 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e);
 int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds,
                  struct err *e);
 
+/* Secrets for session tickets, newest first, in place of those it had; before the first there
+   are no tickets. They are copied. */
+void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n);
+
 /* In force; NULL before the first. */
 const struct snapshot *worker_snapshot(const struct worker *w);
 

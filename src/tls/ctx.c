@@ -1,6 +1,5 @@
 #include "tls/ctx.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +9,7 @@
 #include "tls/notes.h"
 #include "tls/sslerr.h"
 #include "tls/suites.h"
-
-#define SESSION_SECONDS 3600    /* a ticket's greatest age */
+#include "tls/ticket.h"
 
 static void set_fixed(SSL_CTX *ctx)
 {
@@ -20,26 +18,22 @@ static void set_fixed(SSL_CTX *ctx)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                               | SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
+    SSL_CTX_set_timeout(ctx, TICKET_AGE_MAX);
     /* None is offered. What a client sends all the same, by the ticket of another
        server, is skipped (RFC 8446 4.2.10) as far as the library's limit goes. */
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_dh_auto(ctx, 1);        /* for DHE suites, should someone name them */
 }
 
+/* A connection resumes nothing until it is told where its sessions belong (ticket.h). */
 static int set_sessions(SSL_CTX *ctx, const struct tls_policy *p)
 {
-    unsigned char id[EVP_MAX_MD_SIZE];
-    const char *context = p->context != NULL ? p->context : "";
-    unsigned len;
+    static const unsigned char nowhere[] = "nowhere";
 
-    if (p->tickets)
-        SSL_CTX_clear_options(ctx, SSL_OP_NO_TICKET);
-    else
-        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-    return SSL_CTX_set_num_tickets(ctx, p->tickets ? 1 : 0) == 1
-                && EVP_Digest(context, strlen(context), id, &len, EVP_sha256(), NULL) == 1
-                && SSL_CTX_set_session_id_context(ctx, id, len) == 1
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(ctx, 0) == 1
+                && SSL_CTX_set_session_id_context(ctx, nowhere, sizeof(nowhere)) == 1
+                && (!p->tickets || ticket_prepare(ctx) == 0)
             ? 0
             : -1;
 }
@@ -150,6 +144,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
     c->refs = 1;
     c->accepts.versions = p->versions;
     c->client_auth = p->client_auth;
+    c->tickets = p->tickets;
     c->groups = p->groups != NULL ? mem_strdup(p->groups) : NULL;
     c->offer = mem_zalloc(VERSIONS_TEXT_MAX);
     versions_text(p->versions, c->offer, VERSIONS_TEXT_MAX);
@@ -218,7 +213,6 @@ void tls_ctx_id(const struct tls_policy *p, const uint8_t pairs[DIGEST_LEN],
         pack_bytes(&k, p->trust->id, DIGEST_LEN);
     pack_u32(&k, (uint32_t)p->depth);
     pack_u32(&k, p->tickets);
-    pack_str(&k, p->context);
     digest_ders(&(struct der){ k.p, k.len }, 1, id);
     pack_free(&k);
 }

@@ -14,6 +14,7 @@
 #define SALLYPORT_TLS_CTX_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct tls_ctx {
     uint8_t id[DIGEST_LEN];     /* of the policy and the pairs it was made from */
     SSL_CTX *ssl_ctx;
     enum tls_client_auth client_auth;
+    bool tickets;               /* its connections may use them (ticket.h) */
     struct notes_offer accepts; /* what a ClientHello is compared with */
     char *offer;                /* "TLS 1.2-1.3", for failure texts */
     char *groups;               /* as written; NULL: the library's */

@@ -36,5 +36,7 @@ libtls_a_SOURCES = \
 	src/tls/rehearsal.c src/tls/rehearsal.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \
+	src/tls/terms.h \
+	src/tls/ticket.c src/tls/ticket.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \
 	src/tls/trust.c src/tls/trust.h

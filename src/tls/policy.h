@@ -24,7 +24,6 @@ struct tls_policy {
     const struct trust *trust;  /* NULL exactly when client_auth is none */
     int depth;                  /* of the client's chain */
     bool tickets;
-    const char *context;        /* what a session belongs to: resumption never crosses it */
     /* where each text came from, for findings */
     struct diag_at at_versions, at_ciphers, at_ciphersuites, at_groups, at_alpn;
 };

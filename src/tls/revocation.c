@@ -94,3 +94,30 @@ bool revocation_when(X509_STORE_CTX *store, X509 *x, char *out, size_t cap)
              reason != NULL ? reason : "");
     return true;
 }
+
+static bool issued_one(const X509_CRL *crl, STACK_OF(X509) *chain)
+{
+    /* But the anchor, the last, which nothing clears. */
+    for (int i = 0; i + 1 < sk_X509_num(chain); i++)
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl),
+                          X509_get_issuer_name(sk_X509_value(chain, i))) == 0)
+            return true;
+    return false;
+}
+
+int64_t revocation_until(X509_STORE *store, STACK_OF(X509) *chain, int64_t now)
+{
+    STACK_OF(X509_OBJECT) *objects = store != NULL ? X509_STORE_get0_objects(store) : NULL;
+    int64_t until = INT64_MAX;
+
+    for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+        X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
+        const ASN1_TIME *next = crl != NULL ? X509_CRL_get0_nextUpdate(crl) : NULL;
+        if (next == NULL || !issued_one(crl, chain))
+            continue;
+        int64_t end = time_of(next);
+        if (end > now && end < until)   /* one that had expired has cleared nobody */
+            until = end;
+    }
+    return until;
+}

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/ticket.h"
+
 #define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
 
 struct tls_conn {
     struct stream *s;
     SSL *ssl;
     const struct tls_ctx *ctx;
+    struct tls_terms terms;         /* empty when the handshake is over */
     struct tls_failure *failure;    /* NULL until something failed */
     uint64_t bytes_in;
     unsigned char first[FIRST_BYTES];
@@ -197,6 +200,7 @@ static enum stream_io tls_handshake(struct stream *s)
     if (rc == 1) {
         keep_our_types(t);
         SSL_certs_clear(t->ssl);        /* a connection may outlive many certificates */
+        t->terms = (struct tls_terms){ 0 };
         return STREAM_OK;
     }
     io = after(t, rc);
@@ -266,7 +270,7 @@ static const struct stream_ops tls_ops = {
 };
 
 int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
-                      const uint8_t policy[DIGEST_LEN])
+                      const struct tls_terms *terms)
 {
     struct tls_conn *t = calloc(1, sizeof(*t));
     BIO *bio = NULL;
@@ -275,10 +279,11 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs 
         return -1;
     t->s = s;
     t->ctx = ctx;
+    t->terms = *terms;
     ERR_clear_error();
     t->ssl = SSL_new(ctx->ssl_ctx);
     bio = t->ssl ? new_bio(t) : NULL;
-    if (bio == NULL || SSL_set_session_id_context(t->ssl, policy, DIGEST_LEN) != 1) {
+    if (bio == NULL || SSL_set_session_id_context(t->ssl, terms->policy, DIGEST_LEN) != 1) {
         BIO_free(bio);
         ERR_clear_error();
         conn_free(t);
@@ -287,6 +292,9 @@ int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs 
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_read_ahead(t->ssl, 1);
     SSL_set_accept_state(t->ssl);
+    terms_attach(t->ssl, &t->terms);
+    if (ctx->tickets && terms->tickets != NULL)
+        ticket_attach(t->ssl);
     if (certs_count(certs) > 1)
         SSL_set_cert_cb(t->ssl, certs_choose, certs);
     s->upper = t;

@@ -15,15 +15,16 @@
 #include "tls/ctx.h"
 #include "tls/failure.h"
 #include "tls/identity.h"
+#include "tls/terms.h"
 
 /*
  * Turn an open raw stream into the server side of a TLS connection. `ctx` must outlive
  * it; `certs`, which chooses among several certificates by the name that is asked for,
- * the handshake. Sessions of another `policy` are not resumed. 0, or -1 when memory is
- * out; the stream is then as it was.
+ * and what the terms point at, the handshake. The terms are copied. 0, or -1 when memory
+ * is out; the stream is then as it was.
  */
 int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
-                      const uint8_t policy[DIGEST_LEN]);
+                      const struct tls_terms *terms);
 
 /* What a connection is remembered by once its handshake is done. */
 struct tls_facts {

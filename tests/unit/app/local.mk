@@ -15,6 +15,7 @@ unit_app_SOURCES = \
 	tests/unit/app/test_loader.c \
 	tests/unit/app/test_loader_again.c \
 	tests/unit/app/test_monitor.c \
+	tests/unit/app/test_tickets.c \
 	tests/unit/app/test_verdict.c
 unit_app_CFLAGS = $(UNIT_CFLAGS)
 unit_app_LDADD = libapp.a libproxy.a libtls.a libnet.a libconf.a libproto.a libbase.a \

@@ -4,10 +4,12 @@
 #include <openssl/err.h>
 #include <string.h>
 
+#include "tls/digest.h"
+#include "tls/ticket.h"
+
 struct tls_policy policy(void)
 {
-    return (struct tls_policy){ .versions = TLS_V12 | TLS_V13, .depth = 5, .tickets = true,
-                                .context = "test" };
+    return (struct tls_policy){ .versions = TLS_V12 | TLS_V13, .depth = 5, .tickets = true };
 }
 
 struct tls_ctx *server_ctx(const struct tls_policy *p, struct keypair *const *certs, size_t n)
@@ -70,6 +72,30 @@ static long remember(BIO *b, int oper, const char *p, size_t len, int argi, long
     return ret;
 }
 
+static struct ticket_ring *shared_ring(void)
+{
+    static const uint8_t secret[TICKET_SECRET_LEN] = "the tests' own";
+    static struct ticket_ring *ring;
+
+    if (ring == NULL) {
+        ring = ticket_ring_new();
+        cr_assert_not_null(ring);
+        ticket_ring_set(ring, secret, 1);
+    }
+    return ring;
+}
+
+static void attach(struct meeting *m)
+{
+    static const uint8_t policy[DIGEST_LEN] = "any";
+
+    m->terms = (struct tls_terms){ .policy = policy, .tickets = shared_ring() };
+    terms_attach(m->server, &m->terms);
+    SSL_set_session_id_context(m->server, policy, sizeof(policy));
+    if (m->ctx->tickets)
+        ticket_attach(m->server);
+}
+
 void meet(struct meeting *m, const struct tls_ctx *server, SSL_CTX *client)
 {
     BIO *in = mem_bio();
@@ -80,6 +106,7 @@ void meet(struct meeting *m, const struct tls_ctx *server, SSL_CTX *client)
     m->server = SSL_new(server->ssl_ctx);
     SSL_set_bio(m->server, in, mem_bio());
     SSL_set_accept_state(m->server);
+    attach(m);
     if (client != NULL) {
         m->client = SSL_new(client);
         SSL_set_bio(m->client, mem_bio(), mem_bio());

@@ -10,6 +10,7 @@
 #include "certs.h"
 #include "tls/ctx.h"
 #include "tls/failure.h"
+#include "tls/terms.h"
 
 /* A policy with what most tests want; fields can be changed before use. */
 struct tls_policy policy(void);
@@ -26,6 +27,7 @@ void client_has(SSL_CTX *c, const struct made *cert);
 struct meeting {
     SSL *server, *client;
     const struct tls_ctx *ctx;
+    struct tls_terms terms;     /* the server's: any policy, and a ring that all meetings share */
     bool secured;               /* both sides finished */
     bool stop_client;           /* the client's bytes are held back */
     uint64_t bytes_in;          /* that reached the server */
