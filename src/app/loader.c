@@ -15,6 +15,7 @@
 #include "proxy/snapshot.h"
 #include "tls/rehearsal.h"
 #include "tls/load.h"
+#include "tls/ticket_file.h"
 
 struct loading {
     const struct load_plan *plan;
@@ -60,6 +61,18 @@ static void add_trust(struct loading *l, const struct conf_trust *t)
     free(sets);
     free(files);
     free(lists);
+}
+
+static void add_tickets(struct loading *l, const struct conf_proxy *p)
+{
+    struct ticket_secrets s = { .n = 0 };
+    struct tls_input *file;
+
+    if (inputs_files(l->inputs, &p->head, KEY_PROXY_TICKET_KEYS, &p->ticket_keys, &file)
+        && p->ticket_keys.n > 0 && ticket_file_read(file, &s, l->d) == 0)
+        bundle_put(l->bundle, s.v, s.n * TICKET_SECRET_LEN, "tickets");
+    explicit_bzero(&s, sizeof(s));
+    free(file);
 }
 
 static void open_running(struct loading *l)
@@ -150,6 +163,7 @@ static void add_files(struct loading *l, const struct conf *c)
     errors = l->d->errors;
     for (size_t i = 0; i < c->ntrusts; i++)
         add_trust(l, c->trusts[i]);
+    add_tickets(l, &c->proxy);
     if (l->d->errors > errors)
         allow_wait(&wait_ms, most_ms);
     if (l->report != NULL && before == 0 && l->d->errors > 0)

@@ -11,6 +11,7 @@
  *   settings                 settings_pack()
  *   store/NAME               tls/pairs.h: key pairs
  *   trust/NAME/N             trust anchor or CRL, DER
+ *   tickets                  secrets of a ticket key file (tls/ticket.h), one behind the other
  *   facts                    app/inventory.h: what the anchors and CRLs say, in words
  */
 #ifndef SALLYPORT_CONF_BUNDLE_H

@@ -84,6 +84,7 @@ struct conf_proxy {
     bool access_log;
     uint64_t drain_timeout_ms;
     int reload;                 /* enum conf_reload */
+    struct conf_strs ticket_keys;   /* at most one path */
     struct conf_addrs admin;    /* may be empty: no endpoints, and no monitor */
 };
 

@@ -69,7 +69,7 @@ static void begin_tls(struct conn *c)
 {
     struct tls_terms terms = {
         .policy = c->route->policy,
-        .tickets = c->env->tickets,
+        .tickets = c->snap->tickets != NULL ? c->snap->tickets : c->env->tickets,
     };
 
     if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, &terms) != 0)

@@ -111,6 +111,20 @@ static struct trust *trust_from(const struct bundle *b, const struct snapshot *r
     return trust;
 }
 
+/* False when memory is out. */
+static bool read_tickets(struct snapshot *s)
+{
+    size_t len;
+    const uint8_t *p = bundle_get(s->bundle, &len, "tickets");
+
+    if (p == NULL)
+        return true;
+    s->tickets = ticket_ring_new();
+    if (s->tickets != NULL)
+        ticket_ring_set(s->tickets, p, len / TICKET_SECRET_LEN);
+    return s->tickets != NULL;
+}
+
 static bool wants_tickets(const struct conf_route *r)
 {
     if (r->session_tickets == TICKETS_AUTO)
@@ -256,7 +270,7 @@ struct snapshot *snapshot_build(struct bundle *b, const struct snapshot *running
     s->cache = running != NULL ? pair_cache_ref(running->cache) : pair_cache_new(CACHED_PAIRS);
     s->shared = conf_from(b, running, d);
     s->conf = s->shared->conf;
-    if (s->cache == NULL)
+    if (s->cache == NULL || !read_tickets(s))
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
     else if (s->conf != NULL)
         build(s, running, d);
@@ -276,6 +290,8 @@ static void free_keys(struct snapshot *s)
     free(s->certs);
     s->certs = NULL;
     s->ncerts = 0;
+    ticket_ring_free(s->tickets);
+    s->tickets = NULL;
     bundle_free(s->bundle);
     s->bundle = NULL;
 }

@@ -23,6 +23,7 @@
 #include "tls/certs.h"
 #include "proxy/route.h"
 #include "tls/ctx.h"
+#include "tls/ticket.h"
 
 struct snap_route {
     const struct conf_route *conf;
@@ -47,6 +48,7 @@ struct snapshot {
     const struct conf *conf;
     struct bundle *bundle;              /* what certs look into; NULL once the keys are gone */
     struct pair_cache *cache;
+    struct ticket_ring *tickets;        /* of the key file; NULL: there is none, or as above */
     struct certs **certs;       size_t ncerts;      /* of each store */
     struct trust **trusts;      size_t ntrusts;
     struct tls_ctx **ctxs;      size_t nctxs;

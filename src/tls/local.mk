@@ -38,5 +38,6 @@ libtls_a_SOURCES = \
 	src/tls/suites.c src/tls/suites.h \
 	src/tls/terms.h \
 	src/tls/ticket.c src/tls/ticket.h \
+	src/tls/ticket_file.c src/tls/ticket_file.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \
 	src/tls/trust.c src/tls/trust.h

@@ -75,6 +75,7 @@ static const char full[] =
     "log_level = debug\n"
     "access_log = off\n"
     "drain_timeout = 1500ms\n"
+    "ticket_keys = ticket.keys\n"
     "reload = signal\n"
     "admin = unix:/run/admin.sock\n"
     "admin = 127.0.0.1:9901\n"
@@ -172,6 +173,8 @@ Test(good, every_key_reaches_its_field)
     cr_expect_str_eq(s->cert.v[0], "/etc/sp/rsa.crt");
     cr_expect_str_eq(s->cert.v[1], "/abs/ecdsa.crt");
     cr_assert_eq(s->key.n, 2);
+    cr_assert_eq(c->proxy.ticket_keys.n, 1);
+    cr_expect(strstr(c->proxy.ticket_keys.v[0], "ticket.keys") != NULL);
     cr_expect_str_eq(s->password_file, "/etc/sp/pass");
     cr_expect_str_eq(s->key_password_file, "env:KEY_PASS");
     cr_expect_str_eq(s->alias, "Server 01");

@@ -162,6 +162,8 @@ static const struct {
       { DIAG_ERROR, 7, "protocols", "cannot skip a version", NULL }, 0 },
     { GOOD "ciphers = A B\n", { DIAG_ERROR, 7, "ciphers", "a blank", "separated by colons" }, 0 },
     { GOOD "groups = ::\n", { DIAG_ERROR, 7, "groups", "an empty list", "" }, 0 },
+    { "[proxy]\nticket_keys = a\nticket_keys = b\n" GOOD,
+      { DIAG_ERROR, 3, "ticket_keys", "set on line 2 already", NULL }, 0 },
     { GOOD "session_tickets = yes\n",
       { DIAG_ERROR, 7, "session_tickets", "not one of auto, on, off", NULL }, 0 },
     { GOOD "idle_timeout = 1w\n", { DIAG_ERROR, 7, "idle_timeout", "not a duration", "ms" }, 0 },

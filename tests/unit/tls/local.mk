@@ -29,6 +29,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_rehearsal.c \
 	tests/unit/tls/test_seeds.c \
 	tests/unit/tls/test_ticket.c \
+	tests/unit/tls/test_ticket_file.c \
 	tests/unit/tls/test_trust.c
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit/tls \
 	-DTOP_SRCDIR='"$(abs_top_srcdir)"'
