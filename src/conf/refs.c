@@ -176,19 +176,6 @@ static void check_rules(struct builder *b, const struct conf_route *r)
     warn_overruled(b, r);
 }
 
-/* A resumed session skips the certificate, and with it what changed since: that it
-   has expired, or that its issuer is believed no more. */
-static void guard_tickets(struct builder *b, const struct conf_route *r)
-{
-    if (r->session_tickets != TICKETS_ON || r->client_auth == CLIENT_AUTH_NONE
-        || build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH)
-        || build_was_refused(b, &r->head, KEY_ROUTE_SESSION_TICKETS))
-        return;
-    build_error(b, conf_at(&r->head, KEY_ROUTE_SESSION_TICKETS, "on"),
-                "leave it at auto, which is off where clients are authenticated",
-                "the certificate of a client that resumes a session would not be checked again");
-}
-
 /* Where plaintext may go. */
 
 static bool plaintext_allowed(const struct conf_upstream *u)
@@ -327,7 +314,6 @@ void build_refs(struct builder *b)
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
         check_rules(b, c->routes[i]);
-        guard_tickets(b, c->routes[i]);
         check_protocols(b, c->routes[i]);
     }
     for (size_t i = 0; i < c->nstores; i++)

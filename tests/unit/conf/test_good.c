@@ -252,12 +252,15 @@ Test(good, routes_share_an_upstream_by_its_address)
     conf_free(c);
 }
 
-Test(good, sessions_resume_where_no_client_is_checked)
+Test(good, sessions_resume_where_it_is_written)
 {
-    struct conf *c = good("[store s]\ncert = c\n[route r]\nlisten = 0.0.0.0:1\nstore = s\n"
-                          "upstream = 127.0.0.1:2\nsession_tickets = on\nclient_auth = none\n");
+    struct conf *c = good("[store s]\ncert = c\n[trust t]\nca = c\n"
+                          "[route r]\nlisten = 0.0.0.0:1\nstore = s\n"
+                          "upstream = 127.0.0.1:2\nsession_tickets = on\ntrust = t\n"
+                          "[proxy]\nticket_keys = keys\n");
 
     cr_expect_eq(c->routes[0]->session_tickets, TICKETS_ON);
+    cr_expect_eq(c->proxy.ticket_keys.n, 1);
     conf_free(c);
 }
 

@@ -192,14 +192,6 @@ static const struct {
       { DIAG_ERROR, 7, "client_auth", "cannot be checked without trust", "trust = NAME" }, 0 },
     { GOOD "client_auth = none\ntrust = t\n" TRUST,
       { DIAG_ERROR, 7, "client_auth", "no client would be asked", "request or require" }, 0 },
-    { GOOD "session_tickets = on\ntrust = t\n" TRUST,
-      { DIAG_ERROR, 7, "session_tickets", "would not be checked again", "auto" }, 0 },
-    { GOOD "client_auth = require\ntrust = t\nsession_tickets = on\n" TRUST,
-      { DIAG_ERROR, 9, "session_tickets", "would not be checked again", "auto" }, 0 },
-    { GOOD "client_auth = request\ntrust = t\nsession_tickets = on\n" TRUST,
-      { DIAG_ERROR, 9, "session_tickets", "would not be checked again", "auto" }, 0 },
-    { GOOD "client_auth = requird\ntrust = t\nsession_tickets = on\n" TRUST,
-      { DIAG_ERROR, 7, "client_auth", "not one of none, request, require", "\"require\"" }, 0 },
 
     /* who listens where */
     { GOOD "[route q]\nlisten = 127.0.0.1:9\nlisten = localhost:1\nstore = s\n"
