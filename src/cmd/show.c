@@ -129,7 +129,8 @@ static void print_text(const char *path, const struct listing *l, const struct d
 
 static const char *const kinds[] = {
     [ITEM_KEY] = "key", [ITEM_CERTIFICATE] = "certificate", [ITEM_TRUSTED] = "trusted",
-    [ITEM_CRL] = "crl", [ITEM_REQUEST] = "request", [ITEM_OTHER] = "other",
+    [ITEM_CRL] = "crl", [ITEM_REQUEST] = "request", [ITEM_SECRET] = "secret",
+    [ITEM_OTHER] = "other",
 };
 
 static void put_time(struct json *j, const char *name, int64_t t)

@@ -197,6 +197,11 @@ static void add_request(struct item *e, const struct der *der)
     sslerr_clear();
 }
 
+static enum item_kind kind_of(enum alien a)
+{
+    return a == ALIEN_CSR ? ITEM_REQUEST : a == ALIEN_SECRET_KEY ? ITEM_SECRET : ITEM_OTHER;
+}
+
 static void add_other(struct description *s, const struct part_other *o)
 {
     const char *what = alien_text(o->kind);
@@ -205,10 +210,11 @@ static void add_other(struct description *s, const struct part_other *o)
     if (o->kind == ALIEN_PARAMETERS && s->out->n > 0)
         return;                 /* they lie beside a key that has them, too */
     what += strncmp(what, "a ", 2) == 0 ? 2 : strncmp(what, "an ", 3) == 0 ? 3 : 0;
-    e = add_item(s->out, o->kind == ALIEN_CSR ? ITEM_REQUEST : ITEM_OTHER, NULL, what);
+    e = add_item(s->out, kind_of(o->kind), o->alias, what);
+    e->encrypted = o->kind == ALIEN_SECRET_KEY;
     if (o->kind == ALIEN_CSR)
         add_request(e, &o->der);
-    describe_alien(s, o->kind);
+    describe_other(s, o);
 }
 
 int describe(const struct tls_input *in, const struct passwords *pw, int64_t now,

@@ -24,6 +24,7 @@ enum item_kind {
     ITEM_TRUSTED,              /* a certificate marked as an anchor */
     ITEM_CRL,
     ITEM_REQUEST,              /* a certificate signing request */
+    ITEM_SECRET,               /* a keystore's key for something that is not TLS */
     ITEM_OTHER                 /* known, and of no use here: a public key, ... */
 };
 

@@ -167,12 +167,18 @@ void describe_crl(const struct description *s, const struct fact *crl)
                  distance_text(crl->not_after, s->now, when), date_text(crl->not_after, date));
 }
 
-void describe_alien(const struct description *s, enum alien kind)
+void describe_other(const struct description *s, const struct part_other *o)
 {
-    char *hint = alien_hint(kind, PARTS_SHOW, s->p->in->path);
+    const char *path = s->p->in->path, *alias = o->alias != NULL ? o->alias : "";
 
+    if (o->kind == ALIEN_SECRET_KEY) {
+        diag_add(s->d, DIAG_NOTE, nowhere(), "TLS needs a private key with its certificate",
+                 "%s: the secret key \"%s\" cannot be served", path, alias);
+        return;
+    }
+    char *hint = alien_hint(o->kind, PARTS_SHOW, path);
     if (hint != NULL)
-        diag_add(s->d, DIAG_NOTE, nowhere(), hint, "%s holds %s, which no setting takes",
-                 s->p->in->path, alien_text(kind));
+        diag_add(s->d, DIAG_NOTE, nowhere(), hint, "%s holds %s, which no setting takes", path,
+                 alien_text(o->kind));
     free(hint);
 }

@@ -29,6 +29,6 @@ void describe_certs(const struct description *s);
 
 void describe_lone_key(const struct description *s, const struct part_key *k);
 void describe_crl(const struct description *s, const struct fact *crl);
-void describe_alien(const struct description *s, enum alien kind);
+void describe_other(const struct description *s, const struct part_other *o);
 
 #endif

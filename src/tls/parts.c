@@ -67,7 +67,10 @@ static int refuse_unknown(const struct parts *p, struct diags *d)
 static int refuse_empty_keystore(const struct parts *p, struct diags *d)
 {
     if (p->use == PARTS_KEY_FILE)
-        diag_add(d, DIAG_ERROR, p->in->where, NULL,
+        diag_add(d, DIAG_ERROR, p->in->where,
+                 p->alien == ALIEN_SECRET_KEY
+                     ? "a secret key is for other uses: keytool -genkeypair makes a key for TLS"
+                     : NULL,
                  "no private key entry in %s (%zu trusted certificates)", p->in->path, p->ncerts);
     else if (p->use == PARTS_CRL_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, "name the CRL as a file of its own, PEM or DER",
@@ -236,7 +239,8 @@ void parts_add_alien(struct parts *p, enum alien kind, const uint8_t *der, size_
     if (p->use != PARTS_SHOW || kind == ALIEN_NONE)
         return;
     p->others = mem_grow(p->others, p->nothers + 1, sizeof(p->others[0]));
-    p->others[p->nothers++] = (struct part_other){ kind, { mem_dup(der, len), len } };
+    p->others[p->nothers++] =
+        (struct part_other){ .kind = kind, .der = { mem_dup(der, len), len } };
 }
 
 struct der parts_cert_der(const X509 *x)
@@ -263,8 +267,10 @@ void parts_free(struct parts *p)
     }
     for (size_t i = 0; i < p->ncrls; i++)
         X509_CRL_free(p->crls[i]);
-    for (size_t i = 0; i < p->nothers; i++)
+    for (size_t i = 0; i < p->nothers; i++) {
         mem_wipe_free(p->others[i].der.p, p->others[i].der.len);
+        free(p->others[i].alias);
+    }
     free(p->certs);
     free(p->keys);
     free(p->crls);

@@ -29,7 +29,8 @@ enum alien {                    /* what is neither certificate nor key, but know
     ALIEN_OPENSSH,
     ALIEN_PGP,
     ALIEN_PARAMETERS,
-    ALIEN_UTF16
+    ALIEN_UTF16,
+    ALIEN_SECRET_KEY
 };
 
 /*
@@ -69,7 +70,8 @@ struct part_key {
 
 struct part_other {
     enum alien kind;
-    struct der der;
+    char *alias;                /* of its keystore entry, escaped; NULL: it has none */
+    struct der der;             /* empty for a secret key */
 };
 
 struct parts {
@@ -128,6 +130,10 @@ void parts_add_alien(struct parts *p, enum alien kind, const uint8_t *der, size_
 
 bool parts_wants_crls(const struct parts *p);
 
+/* Does the outermost element of DER end behind the file's end? *whole is how many bytes
+   it says that it has. */
+bool parts_cut_short(const uint8_t *p, size_t len, size_t *whole);
+
 struct der parts_cert_der(const X509 *x);       /* p is the caller's */
 
 /* --- what keystores have in common (parts_entry.c) --- */
@@ -139,6 +145,9 @@ void parts_add_entry_cert(struct parts *p, X509 *x, char *alias, bool trusted,
                           enum entry_place place);
 void parts_add_entry_key(struct parts *p, char *alias);
 
+/* A key for something that is not TLS, which Java keeps beside the others; takes alias. */
+void parts_add_entry_secret(struct parts *p, char *alias);
+
 /* Is the key of this number the one to open? */
 bool parts_entry_meant(const struct parts *p, size_t key);
 
@@ -148,6 +157,10 @@ int parts_entry_key(struct parts *p, size_t key, const PKCS8_PRIV_KEY_INFO *info
 /* Reports; -1, and 0 of what is read to be shown. `how` is the encryption's name, or NULL. */
 int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, const char *how,
                        const struct passwords *pw, struct diags *d);
+
+/* To be shown, and opened by the keystore's password alone: says that the one which was
+   given for keys is none. */
+void parts_entry_otherwise(const struct parts *p, size_t key, struct diags *d);
 
 /* Findings about a keystore as a whole; -1. */
 int parts_needs_password(const struct parts *p, struct diags *d);

@@ -19,6 +19,7 @@ static const struct {
     { ALIEN_PGP, "an OpenPGP file" },
     { ALIEN_PARAMETERS, "a file of parameters" },
     { ALIEN_UTF16, "a text file in UTF-16" },
+    { ALIEN_SECRET_KEY, "a secret key" },
 };
 
 const char *alien_text(enum alien a)

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/pkcs7.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "tls/parts.h"
@@ -18,6 +19,19 @@ static size_t element_length(const uint8_t *p, size_t len)
     if (len > INT_MAX || (ASN1_get_object(&q, &body, &tag, &class, (long)len) & 0x80) != 0)
         return 0;
     return (size_t)(q - p) + (size_t)body;
+}
+
+bool parts_cut_short(const uint8_t *p, size_t len, size_t *whole)
+{
+    long body = 0;
+    int tag, class;
+    const uint8_t *q = p;
+
+    if (len > INT_MAX || (ASN1_get_object(&q, &body, &tag, &class, (long)len) & 0x80) == 0)
+        return false;
+    *whole = (size_t)(q - p) + (size_t)body;
+    sslerr_clear();
+    return body > 0 && *whole > len;
 }
 
 static bool is_element(const uint8_t *p, size_t len, int tag)
@@ -139,6 +153,17 @@ static int add_crls(struct parts *out, const uint8_t *p, const uint8_t *end, str
     return p < end ? refuse(out, "there are other bytes behind the CRL", d) : 0;
 }
 
+static int refuse_length(const struct parts *out, struct diags *d)
+{
+    char why[80] = "it is cut short or damaged";
+    size_t whole;
+
+    if (parts_cut_short(out->in->data, out->in->len, &whole))
+        snprintf(why, sizeof(why), "it is cut short: %zu of %zu bytes are there", out->in->len,
+                 whole);
+    return refuse(out, why, d);
+}
+
 int parts_der(struct parts *out, const struct passwords *pw, struct diags *d)
 {
     const uint8_t *p = out->in->data, *end = p + out->in->len;
@@ -147,7 +172,7 @@ int parts_der(struct parts *out, const struct passwords *pw, struct diags *d)
 
     sslerr_clear();
     if (whole == 0)
-        return refuse(out, "it is cut short or damaged", d);
+        return refuse_length(out, d);
     for (X509 *x; p < end && (x = d2i_X509(NULL, &p, (long)(end - p))) != NULL;)
         parts_add_cert(out, x, false);
     sslerr_clear();

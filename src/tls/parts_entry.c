@@ -61,6 +61,18 @@ void parts_add_entry_key(struct parts *p, char *alias)
     p->nclosed++;
 }
 
+void parts_add_entry_secret(struct parts *p, char *alias)
+{
+    if (p->alien == ALIEN_NONE)
+        p->alien = ALIEN_SECRET_KEY;
+    if (p->use != PARTS_SHOW) {
+        free(alias);
+        return;
+    }
+    p->others = mem_grow(p->others, p->nothers + 1, sizeof(p->others[0]));
+    p->others[p->nothers++] = (struct part_other){ .kind = ALIEN_SECRET_KEY, .alias = alias };
+}
+
 bool parts_entry_meant(const struct parts *p, size_t key)
 {
     if (p->use == PARTS_TRUST_FILE || p->use == PARTS_CRL_FILE)
@@ -166,6 +178,17 @@ int parts_entry_closed(const struct parts *p, size_t key, enum key_opened why, c
     free(name);
     free(hint);
     return p->use == PARTS_SHOW ? 0 : -1;       /* there are others to be shown */
+}
+
+void parts_entry_otherwise(const struct parts *p, size_t key, struct diags *d)
+{
+    const char *alias = p->keys[key].alias;
+
+    if (p->use == PARTS_SHOW)
+        diag_add(d, DIAG_ERROR, p->in->where, "key_password_file can be left out",
+                 "the password of key_password_file does not open the private key%s%s%s in %s; "
+                 "the keystore's own does", alias != NULL ? " \"" : "", alias != NULL ? alias : "",
+                 alias != NULL ? "\"" : "", p->in->path);
 }
 
 int parts_needs_password(const struct parts *p, struct diags *d)

@@ -14,6 +14,8 @@ struct reader {
     const struct passwords *pw;
     struct diags *d;
     struct jks_bytes *sealed;   /* of each key, in the file */
+    struct passwords rest;      /* what is left of pw when the keystore's is wrong */
+    bool refused;               /* an error was told, and what can be shown is read on */
     int64_t rounds;             /* left for opening keys */
 };
 
@@ -46,6 +48,16 @@ static int refuse_secret(struct reader *r, const struct jks *k, const struct jks
     return -1;
 }
 
+/* It can be shown, and so can what comes before it. */
+static int meet_secret(struct reader *r, const struct jks *k, const struct jks_entry *e)
+{
+    if (r->out->use != PARTS_SHOW)
+        return refuse_secret(r, k, e);
+    parts_add_entry_secret(r->out, alias_of(e));
+    r->refused = k->next < k->entries && refuse_secret(r, k, e) != 0;
+    return 0;
+}
+
 /* Is the whole file well formed? Before the digest: damage can be told from a password
    that is wrong only by what does not fit together. */
 static int walk(struct reader *r, struct jks *k)
@@ -58,14 +70,23 @@ static int walk(struct reader *r, struct jks *k)
         return parts_damaged(r->out, e.text, r->d);
     while ((rc = jks_next(k, &entry, &e)) > 0)
         if (entry.kind == JKS_SECRET)
-            return refuse_secret(r, k, &entry);
+            return meet_secret(r, k, &entry);
     return rc == 0 ? 0 : parts_damaged(r->out, e.text, r->d);
 }
 
 static int check_digest(struct reader *r, const struct jks *k)
 {
-    if (r->pw->store != NULL)
-        return jks_digest_fits(k, r->pw->store) ? 0 : parts_wrong_password(r->out, r->pw, r->d);
+    if (r->pw->store != NULL) {
+        if (jks_digest_fits(k, r->pw->store))
+            return 0;
+        parts_wrong_password(r->out, r->pw, r->d);
+        if (r->out->use != PARTS_SHOW)
+            return -1;
+        r->refused = true;
+        r->rest = (struct passwords){ .key = r->pw->key, .decoder = r->pw->decoder };
+        r->pw = &r->rest;
+        return 0;
+    }
     if (r->out->use != PARTS_TRUST_FILE && r->out->use != PARTS_SHOW)
         return parts_needs_password(r->out, r->d);
     parts_unchecked(r->out, r->d);
@@ -120,7 +141,7 @@ static int add_entries(struct reader *r)
     int rc = 0;
 
     jks_open(&k, r->out->in->data, r->out->in->len, &e);
-    while (rc == 0 && jks_next(&k, &entry, &e) > 0)
+    while (rc == 0 && jks_next(&k, &entry, &e) > 0 && entry.kind != JKS_SECRET)
         rc = add_entry(r, &k, &entry);
     return rc;
 }
@@ -137,8 +158,11 @@ static int open_key(struct reader *r, size_t key)
         return parts_entry_closed(r->out, key, KEY_NO_PASSWORD, NULL, r->pw, r->d);
     why = jks_open_key(r->sealed[key], password, &r->rounds, &info, how);
     /* keytool and others know one password for both, whatever they were told. */
-    if (why == KEY_WRONG_PASSWORD && password != r->pw->store && r->pw->store != NULL)
+    if (why == KEY_WRONG_PASSWORD && password != r->pw->store && r->pw->store != NULL) {
         why = jks_open_key(r->sealed[key], r->pw->store, &r->rounds, &info, how);
+        if (why == KEY_OPEN)
+            parts_entry_otherwise(r->out, key, r->d);
+    }
     if (why != KEY_OPEN)
         return parts_entry_closed(r->out, key, why, how, r->pw, r->d);
     rc = parts_entry_key(r->out, key, info, r->d);
@@ -163,5 +187,5 @@ int parts_jks(struct parts *out, const struct passwords *pw, struct diags *d)
             rc = open_key(&r, i);
     free(r.sealed);
     sslerr_clear();
-    return rc;
+    return r.refused ? -1 : rc;
 }

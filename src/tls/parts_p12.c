@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pkcs12.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ struct reader {
     struct password tries[2];   /* for the store and its safes */
     size_t ntries;
     bool checked;               /* a MAC was there, and fitted */
+    bool refused;               /* it was told that the password is wrong, or missing */
+    struct passwords rest;      /* what is left of pw when the keystore's is wrong */
     STACK_OF(PKCS12_SAFEBAG) **safes;   /* what the bags are in */
     size_t nsafes;
     size_t nbags;
@@ -62,6 +65,23 @@ static void choose_tries(struct reader *r)
     r->tries[0] = password_of(NULL);
     r->tries[1] = password_of("");
     r->ntries = 2;
+}
+
+/* Once; to be shown, the rest is read on as far as it needs no password. */
+static int refuse_password(struct reader *r)
+{
+    if (r->refused)
+        return -1;
+    r->refused = true;
+    if (r->pw->store == NULL)
+        return parts_needs_password(r->out, r->d);
+    parts_wrong_password(r->out, r->pw, r->d);
+    if (r->out->use == PARTS_SHOW) {
+        r->rest = (struct passwords){ .key = r->pw->key, .decoder = r->pw->decoder };
+        r->pw = &r->rest;
+        choose_tries(r);
+    }
+    return -1;
 }
 
 /* --- the MAC over all safes --- */
@@ -114,10 +134,9 @@ static int check_mac(struct reader *r, PKCS12 *p12)
         if (ERR_peek_error() != 0 && !sslerr_last_is(ERR_LIB_PKCS12, PKCS12_R_MAC_VERIFY_FAILURE))
             return refuse_mac(r, p12);
     }
-    if (r->pw->store != NULL)
-        return parts_wrong_password(r->out, r->pw, r->d);
-    if (r->out->use != PARTS_TRUST_FILE && r->out->use != PARTS_SHOW)
-        return parts_needs_password(r->out, r->d);
+    bool can_do_without = r->out->use == PARTS_TRUST_FILE || r->out->use == PARTS_SHOW;
+    if (r->pw->store != NULL || !can_do_without)
+        return refuse_password(r);
     return 0;                   /* what is not encrypted can be read as it is */
 }
 
@@ -138,13 +157,22 @@ static void *decrypt_key(const void *what, struct password pw, OSSL_LIB_CTX *ctx
     return PKCS8_decrypt_ex(what, pw.p, pw.len, ctx, NULL);
 }
 
-static enum key_opened try_passwords(decrypt_fn *fn, const void *what, const struct password *v,
-                                     size_t n, OSSL_LIB_CTX *ctx, void **out)
+struct attempt {
+    decrypt_fn *fn;
+    const void *what;
+    const struct password *v;   /* to be tried, n of them */
+    size_t n;
+    void *out;                  /* what was inside, or NULL */
+    size_t used;                /* the password that opened it */
+};
+
+static enum key_opened try_passwords(struct attempt *a, OSSL_LIB_CTX *ctx)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < a->n; i++) {
         sslerr_clear();
-        *out = fn(what, v[i], ctx);
-        if (*out != NULL)
+        a->out = a->fn(a->what, a->v[i], ctx);
+        a->used = i;
+        if (a->out != NULL)
             return KEY_OPEN;
         if (sslerr_take_unsupported())
             return KEY_UNSUPPORTED;
@@ -152,18 +180,16 @@ static enum key_opened try_passwords(decrypt_fn *fn, const void *what, const str
     return KEY_WRONG_PASSWORD;
 }
 
-static enum key_opened decrypt(struct reader *r, const X509_ALGOR *how, decrypt_fn *fn,
-                               const void *what, const struct password *v, size_t n, void **out)
+static enum key_opened decrypt(struct reader *r, const X509_ALGOR *how, struct attempt *a)
 {
     enum key_opened result = pbe_judge(how, &r->rounds);
     OSSL_LIB_CTX *old;
 
-    *out = NULL;
     if (result != KEY_OPEN)
         return result;
-    result = try_passwords(fn, what, v, n, NULL, out);
+    result = try_passwords(a, NULL);
     if (result == KEY_UNSUPPORTED && (old = pbe_legacy(&r->legacy)) != NULL)
-        result = try_passwords(fn, what, v, n, old, out);
+        result = try_passwords(a, old);
     return result;
 }
 
@@ -200,8 +226,7 @@ static int refuse_safe(struct reader *r, enum key_opened why, const char *how)
         return parts_damaged(r->out, "its encryption takes more rounds than are allowed", r->d);
     if (why == KEY_DAMAGED || r->checked)
         return parts_damaged(r->out, "a part of it cannot be decrypted", r->d);
-    return r->pw->store == NULL ? parts_needs_password(r->out, r->d)
-                                : parts_wrong_password(r->out, r->pw, r->d);
+    return refuse_password(r);
 }
 
 /* --- bags --- */
@@ -289,8 +314,11 @@ static int add_bag(struct reader *r, PKCS12_SAFEBAG *bag, unsigned depth)
         if (depth == DEPTH_MAX)
             return parts_damaged(r->out, "its bags are nested too deep", r->d);
         return add_bags(r, PKCS12_SAFEBAG_get0_safes(bag), depth + 1);
+    case NID_secretBag:
+        parts_add_entry_secret(r->out, name_of(bag));
+        return 0;
     default:
-        return 0;               /* a CRL or a secret, which mean nothing here */
+        return 0;               /* a CRL, which means nothing here */
     }
 }
 
@@ -309,7 +337,6 @@ static int open_safe(struct reader *r, PKCS7 *safe, STACK_OF(PKCS12_SAFEBAG) **b
     const PKCS7_ENC_CONTENT *enc;
     char how[PBE_TEXT_MAX];
     enum key_opened why;
-    void *out;
 
     sslerr_clear();
     *bags = NULL;
@@ -323,9 +350,17 @@ static int open_safe(struct reader *r, PKCS7 *safe, STACK_OF(PKCS12_SAFEBAG) **b
     enc = safe->d.encrypted != NULL ? safe->d.encrypted->enc_data : NULL;
     if (enc == NULL || enc->algorithm == NULL || enc->enc_data == NULL)
         return parts_damaged(r->out, "one of its parts is empty", r->d);
-    why = decrypt(r, enc->algorithm, decrypt_safe, enc, r->tries, r->ntries, &out);
-    *bags = out;
+    struct attempt a = { .fn = decrypt_safe, .what = enc, .v = r->tries, .n = r->ntries };
+    why = decrypt(r, enc->algorithm, &a);
+    *bags = a.out;
     return why == KEY_OPEN ? 0 : refuse_safe(r, why, pbe_text(enc->algorithm, how));
+}
+
+/* Whether there is a point in reading on: not once anything is wrong, but to show what is
+   there. */
+static bool goes_on(const struct reader *r, int rc)
+{
+    return rc == 0 || r->out->use == PARTS_SHOW;
 }
 
 static int add_safes(struct reader *r, const PKCS12 *p12)
@@ -336,14 +371,16 @@ static int add_safes(struct reader *r, const PKCS12 *p12)
 
     if (safes == NULL)
         return parts_damaged(r->out, sslerr_text(why, sizeof(why)), r->d);
-    for (int i = 0; i < sk_PKCS7_num(safes) && rc == 0; i++) {
+    for (int i = 0; i < sk_PKCS7_num(safes) && goes_on(r, rc); i++) {
         STACK_OF(PKCS12_SAFEBAG) *bags;
-        rc = open_safe(r, sk_PKCS7_value(safes, i), &bags);
-        if (rc == 0) {
-            r->safes = mem_grow(r->safes, r->nsafes + 1, sizeof(r->safes[0]));
-            r->safes[r->nsafes++] = bags;
-            rc = add_bags(r, bags, 0);
+        if (open_safe(r, sk_PKCS7_value(safes, i), &bags) != 0) {
+            rc = -1;
+            continue;
         }
+        r->safes = mem_grow(r->safes, r->nsafes + 1, sizeof(r->safes[0]));
+        r->safes[r->nsafes++] = bags;
+        if (add_bags(r, bags, 0) != 0)
+            rc = -1;
     }
     sk_PKCS7_pop_free(safes, PKCS7_free);
     return rc;
@@ -384,7 +421,6 @@ static int open_sealed(struct reader *r, size_t key)
     char how[PBE_TEXT_MAX];
     enum key_opened why;
     size_t n = 0;
-    void *info;
     int rc;
 
     if (sig == NULL)
@@ -394,18 +430,21 @@ static int open_sealed(struct reader *r, size_t key)
         v[n++] = password_of(r->pw->key);
     for (size_t i = 0; i < r->ntries; i++)
         v[n++] = r->tries[i];
-    why = decrypt(r, algorithm, decrypt_key, sig, v, n, &info);
+    struct attempt a = { .fn = decrypt_key, .what = sig, .v = v, .n = n };
+    why = decrypt(r, algorithm, &a);
     if (why == KEY_UNSUPPORTED && lacks_legacy(r))
         return refuse_legacy(r, pbe_text(algorithm, how));
     if (why == KEY_WRONG_PASSWORD && key_password(r->pw) == NULL)
         why = KEY_NO_PASSWORD;
     /* Without a MAC nothing has shown yet that the password is the keystore's. */
     if (why == KEY_WRONG_PASSWORD && !r->checked && r->pw->key == NULL)
-        return parts_wrong_password(r->out, r->pw, r->d);
+        return refuse_password(r);
     if (why != KEY_OPEN)
         return parts_entry_closed(r->out, key, why, pbe_text(algorithm, how), r->pw, r->d);
-    rc = parts_entry_key(r->out, key, info, r->d);
-    PKCS8_PRIV_KEY_INFO_free(info);
+    if (a.used > 0 && r->pw->key != NULL && r->pw->store != NULL)
+        parts_entry_otherwise(r->out, key, r->d);
+    rc = parts_entry_key(r->out, key, a.out, r->d);
+    PKCS8_PRIV_KEY_INFO_free(a.out);
     return rc;
 }
 
@@ -427,15 +466,14 @@ static int read_all(struct reader *r, PKCS12 *p12)
 {
     int rc = check_mac(r, p12);
 
-    if (rc == 0)
-        rc = add_safes(r, p12);
+    if (goes_on(r, rc) && add_safes(r, p12) != 0)
+        rc = -1;
     if (rc == 0 && PKCS12_mac_present(p12) && !r->checked)
         parts_unchecked(r->out, r->d);
-    if (rc == 0)
-        place_certs(r);
-    for (size_t i = 0; i < r->out->nkeys && rc == 0; i++)
-        if (parts_entry_meant(r->out, i))
-            rc = open_key(r, i);
+    place_certs(r);
+    for (size_t i = 0; i < r->out->nkeys && goes_on(r, rc); i++)
+        if (parts_entry_meant(r->out, i) && open_key(r, i) != 0)
+            rc = -1;
     return rc;
 }
 
@@ -444,11 +482,22 @@ static void free_bags(STACK_OF(PKCS12_SAFEBAG) *bags)
     sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
 }
 
+static int refuse_form(const struct parts *out, struct diags *d)
+{
+    char why[128];
+    size_t whole;
+
+    sslerr_text(why, sizeof(why));
+    if (parts_cut_short(out->in->data, out->in->len, &whole))
+        snprintf(why, sizeof(why), "it is cut short: %zu of %zu bytes are there", out->in->len,
+                 whole);
+    return parts_damaged(out, why, d);
+}
+
 int parts_p12(struct parts *out, const struct passwords *pw, struct diags *d)
 {
     struct reader r = { .out = out, .pw = pw, .d = d, .rounds = PBE_ROUNDS_MAX };
     const unsigned char *p = out->in->data, *end = p + out->in->len;
-    char why[128];
     PKCS12 *p12;
     int rc;
 
@@ -456,7 +505,7 @@ int parts_p12(struct parts *out, const struct passwords *pw, struct diags *d)
     choose_tries(&r);
     p12 = out->in->len <= INT_MAX ? d2i_PKCS12(NULL, &p, (long)out->in->len) : NULL;
     if (p12 == NULL)
-        rc = parts_damaged(out, sslerr_text(why, sizeof(why)), d);
+        rc = refuse_form(out, d);
     else if (p != end)
         rc = parts_damaged(out, "there are other bytes behind it", d);
     else

@@ -16,6 +16,9 @@ from harness.certs import openssl
 from harness.waiting import until
 
 
+DATA = pathlib.Path(__file__).parents[1] / "unit/tls/data"     # keystores, as keytool makes them
+
+
 def show(*args, code=0):
     done = gate.run("show", "--json", *args)
     assert done.returncode == code, done.stdout + done.stderr
@@ -162,15 +165,32 @@ def test_a_revocation_list(certs):
 @pytest.mark.parametrize("form", ["jks", "jceks", "p12"])
 def test_keystores(certs, form):
     """As keytool makes them; names come as they are, and not escaped."""
-    folder = pathlib.Path(__file__).parents[1] / "unit/tls/data"
     password = certs.file("keystore-password", "changeit\n")
-    listing = show(folder / f"names.{form}", "--password-file", password)
+    listing = show(DATA / f"names.{form}", "--password-file", password)
     assert listing["form"] == {"p12": "pkcs12"}.get(form, form)
     (entry,) = listing["entries"]
     assert (entry["alias"], entry["kind"], entry["encrypted"]) == ("knötchen😀", "key", True)
     assert [c["subject"] for c in entry["chain"]] == ["CN=node1", "CN=ca"]
-    text = gate.run("show", folder / f"names.{form}", "--password-file", password).stdout
+    text = gate.run("show", DATA / f"names.{form}", "--password-file", password).stdout
     assert r"alias      kn\xc3\xb6tchen" in text
+
+
+@pytest.mark.parametrize("name", ["secret.p12", "secret.jceks"])
+def test_a_secret_key(certs, name):
+    path = DATA / name
+    listing = show(path, "--password-file", certs.file("keystore-password", "changeit\n"))
+    (entry,) = listing["entries"]
+    assert (entry["alias"], entry["kind"], entry["what"]) == ("hush", "secret", "secret key")
+    assert (entry["key"], entry["encrypted"], entry["chain"]) == (None, True, [])
+    assert said(listing, "note", '"hush" cannot be served')
+
+
+def test_a_truncated_certificate(certs):
+    whole = der(certs.server.cert)[0]
+    path = certs.dir / "cut.der"
+    path.write_bytes(whole[:-7])
+    assert said(show(path, code=1), "error",
+                f"cut short: {len(whole) - 7} of {len(whole)} bytes are there")
 
 
 @pytest.mark.parametrize("verb", ["show", "check"])

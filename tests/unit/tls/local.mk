@@ -38,6 +38,8 @@ unit_tls_LDADD = libtls.a libproto.a libnet.a libbase.a $(UNIT_LDADD_TAIL)
 
 # keystores that keytool and openssl made
 EXTRA_DIST += \
+	tests/unit/tls/data/behind.jceks tests/unit/tls/data/between.jceks \
+	tests/unit/tls/data/secret.p12 \
 	tests/unit/tls/data/cas.p12 tests/unit/tls/data/clear.p12 tests/unit/tls/data/dsa.jks \
 	tests/unit/tls/data/empty.p12 tests/unit/tls/data/java8.p12 \
 	tests/unit/tls/data/keypass.jceks tests/unit/tls/data/keypass.jks \

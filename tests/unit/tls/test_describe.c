@@ -13,6 +13,7 @@ static void text_of(const struct listing *l, char *out, size_t cap)
 {
     static const char *const kinds[] = {
         [ITEM_KEY] = "key", [ITEM_CERTIFICATE] = "certificate", [ITEM_TRUSTED] = "trusted",
+        [ITEM_SECRET] = "secret",
     };
     size_t len = 0;
 
@@ -89,11 +90,73 @@ Test(describe, keys_with_passwords_of_their_own)
     shows("keypass.jceks", right, "key node1 closed CN=node1/CN=ca", NULL);
 }
 
-Test(describe, wrong_passwords_and_what_cannot_be_read)
+/* What needs no password is there with a wrong one, too; and that it is wrong is told once. */
+Test(describe, wrong_passwords)
 {
-    shows("one.jks", (struct how){ .store = "wrong" }, "", "does not open");
-    shows("one.p12", (struct how){ .store = "wrong" }, "", "does not open");
-    shows("secret.jceks", right, "", "holds a secret key");
+    static const struct how wrong = { .store = "wrong" };
+    static const char one[] = "trusted ca - CN=ca; key node1 closed CN=node1/CN=ca";
+
+    shows("one.jks", wrong, one, "does not open");
+    shows("one.jceks", wrong, one, "does not open");
+    shows("one.p12", wrong, "key node1 closed ", "does not open");
+    shows("clear.p12", wrong, "certificate - - CN=ca", "does not open");
+    shows("cas.p12", wrong, "", "does not open");
+    shows("nomac.p12", wrong, "key nomac closed CN=node1", "does not open");
+    shows("keypass.jks", (struct how){ .store = "wrong", .key = OTHER },
+          "key node1 EC P-256 CN=node1/CN=ca", "does not open");
+}
+
+/* The keystore's own opens the key, which is no reason to be silent. */
+Test(describe, a_wrong_password_for_the_key)
+{
+    static const struct how wrong = { .store = PASS, .key = "wrong" };
+
+    shows("one.p12", wrong, "key node1 EC P-256 CN=node1/CN=ca; trusted ca - CN=ca",
+          "of key_password_file does not open the private key \"node1\"");
+    shows("one.jks", wrong, "trusted ca - CN=ca; key node1 EC P-256 CN=node1/CN=ca",
+          "of key_password_file does not open the private key \"node1\"");
+    shows("one.p12", (struct how){ .store = PASS, .key = PASS },
+          "key node1 EC P-256 CN=node1/CN=ca; trusted ca - CN=ca", NULL);
+}
+
+Test(describe, secret_keys)
+{
+    shows("secret.p12", right, "secret hush - ", NULL);
+    shows("secret.jceks", right, "secret hush - ", NULL);
+    shows("secret.jceks", (struct how){ 0 }, "secret hush - ", NULL);
+    shows("behind.jceks", right,
+          "trusted ca - CN=ca; key node1 EC P-256 CN=node1/CN=ca; secret z - ", NULL);
+    shows("between.jceks", right, "trusted ca - CN=ca; secret a - ",
+          "holds a secret key (entry 2, \"a\"); what comes after one cannot be read");
+}
+
+/* `at`: bytes of it that are there. */
+static void cut_short(const char *name, size_t at, const char *expected)
+{
+    struct tls_input in = keystore(name), cut = in;
+    struct listing l;
+    struct diags d = { 0 };
+
+    cut.len = at;
+    cr_expect_eq(describe(&cut, &(struct passwords){ .store = PASS }, time(NULL), &l, &d), -1);
+    cr_assert_eq(d.n, 1);
+    cr_expect_not_null(strstr(d.v[0].message, expected), "%s", d.v[0].message);
+    listing_free(&l);
+    diags_free(&d);
+    keystore_free(&in);
+}
+
+Test(describe, a_file_that_is_cut_short)
+{
+    struct tls_input in = keystore("one.p12");
+    char expected[64];
+
+    snprintf(expected, sizeof(expected), "cut short: 1000 of %zu bytes are there", in.len);
+    cut_short("one.p12", 1000, expected);
+    snprintf(expected, sizeof(expected), "cut short: %zu of %zu bytes are there", in.len - 1,
+             in.len);
+    cut_short("one.p12", in.len - 1, expected);
+    keystore_free(&in);
 }
 
 /* With which nothing can be served; but it can be looked at. */
