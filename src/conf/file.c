@@ -277,8 +277,11 @@ static int trim_password(const struct wanted *w, struct file *out)
         if (out->len > 0 && out->data[out->len - 1] == '\r')
             out->data[--out->len] = '\0';
     }
-    if (memchr(out->data, '\0', out->len) != NULL)
-        return refuse(w, NULL, "a password cannot hold a NUL byte");
+    if (memchr(out->data, '\0', out->len) != NULL) {
+        bool utf16 = memcmp(out->data, "\xff\xfe", 2) == 0 || memcmp(out->data, "\xfe\xff", 2) == 0;
+        return refuse(w, utf16 ? mem_strdup("it is UTF-16: save it as UTF-8") : NULL,
+                      "a password cannot hold a NUL byte");
+    }
     return 0;
 }
 

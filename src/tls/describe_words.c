@@ -89,6 +89,18 @@ void describe_chain(const struct description *s, STACK_OF(X509) *chain)
     say_end(s, chain);
 }
 
+/* A certificate and nothing else: its issuer may well be another file. */
+static void say_alone(const struct description *s, X509 *x)
+{
+    char name[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX];
+
+    diag_add(s->d, DIAG_NOTE, nowhere(),
+             judge_names_issuer_url(x) ? "clients that know only the root need it, too: append it"
+                                       : NULL,
+             "%s: the issuer of %s, %s, is not in the file", s->p->in->path, cert_subject(x, name),
+             cert_issuer(x, issuer));
+}
+
 /* A bundle without its key: the first that is no CA is what it is about. */
 static void describe_bundle(const struct description *s)
 {
@@ -100,7 +112,10 @@ static void describe_bundle(const struct description *s)
         if (chain == NULL)
             chain = sk_X509_new_null();
         sk_X509_unshift(chain, x);
-        describe_chain(s, chain);
+        if (s->p->ncerts == 1 && !cert_self_signed(x))
+            say_alone(s, x);
+        else
+            describe_chain(s, chain);
         sk_X509_free(chain);
         return;
     }
@@ -141,7 +156,7 @@ void describe_certs(const struct description *s)
         if (s->owner[i] != NULL && !cert_is_ca(x) && judge_is_for_servers(x))
             judge_server_form(&at, x);
     }
-    if (s->p->form == FORM_PEM && s->p->nkeys == 0 && s->p->ncerts > 1)
+    if (s->p->nkeys == 0 && (s->p->form == FORM_PEM || s->p->ncerts == 1))
         describe_bundle(s);
 }
 

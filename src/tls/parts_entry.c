@@ -109,19 +109,13 @@ static char *anew(const struct parts *p)
                       "-destkeystore NEW.p12 -deststoretype pkcs12", p->in->path);
 }
 
-static char *list_hint(const struct parts *p)
-{
-    const char *slash = strrchr(p->in->path, '/');
-
-    return mem_printf("the password file has several lines, and none that begins with %s:",
-                      slash != NULL ? slash + 1 : p->in->path);
-}
-
 /* Which of the two password settings the key's came from says what to do. */
 static char *key_password_hint(const struct parts *p, const struct passwords *pw)
 {
-    if (password_is_list(key_password(pw)))
-        return list_hint(p);
+    char *hint = password_hint(key_password(pw), p->in->path);
+
+    if (hint != NULL)
+        return hint;
     if (pw->key != NULL)
         return mem_strdup("it is the key's own that belongs into key_password_file");
     return mem_strdup("it is not the keystore's: name a file that holds it: "
@@ -201,10 +195,10 @@ int parts_needs_password(const struct parts *p, struct diags *d)
 
 int parts_wrong_password(const struct parts *p, const struct passwords *pw, struct diags *d)
 {
-    char *hint = password_is_list(pw->store)
-                     ? list_hint(p)
-                     : mem_printf("try it by hand: keytool -list -keystore %s", p->in->path);
+    char *hint = password_hint(pw->store, p->in->path);
 
+    if (hint == NULL)
+        hint = mem_printf("try it by hand: keytool -list -keystore %s", p->in->path);
     diag_add(d, DIAG_ERROR, p->in->where, hint,
              "the password does not open %s (%s), or the file was changed since it was made",
              p->in->path, parts_form_text(p));

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "tls/key_decoder.h"
+#include "tls/own_passwords.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
 
@@ -102,7 +103,8 @@ static enum key_opened open_dek(const struct parts *p, enum key_form form, char 
     return *out != NULL ? KEY_OPEN : KEY_WRONG_PASSWORD;
 }
 
-static int report(const struct parts *p, enum key_opened why, size_t line, struct diags *d)
+static int report(const struct parts *p, enum key_opened why, size_t line, const char *password,
+                  struct diags *d)
 {
     const char *path = p->in->path;
     char place[48] = "", *hint = NULL;
@@ -116,7 +118,9 @@ static int report(const struct parts *p, enum key_opened why, size_t line, struc
                  "the private key in %s%s is encrypted, and no password is given", path, place);
         break;
     case KEY_WRONG_PASSWORD:
-        hint = mem_printf("try it by hand: openssl pkey -in %s -noout", path);
+        hint = password_hint(password, NULL);
+        if (hint == NULL)
+            hint = mem_printf("try it by hand: openssl pkey -in %s -noout", path);
         diag_add(d, DIAG_ERROR, p->in->where, hint,
                  "the password does not open the private key in %s%s", path, place);
         break;
@@ -201,11 +205,11 @@ int parts_add_key(struct parts *p, enum key_form form, char *dek, uint8_t *der, 
     if (why != KEY_OPEN && p->use == PARTS_SHOW && why != KEY_DAMAGED) {
         keep_key(p, NULL, encrypted);
         if (why != KEY_NO_PASSWORD)
-            report(p, why, line, d);
+            report(p, why, line, password, d);
         return 0;
     }
     if (why != KEY_OPEN)
-        return report(p, why, line, d);
+        return report(p, why, line, password, d);
 
     if (parts_usable_key(p, key, d) != 0) {
         EVP_PKEY_free(key);

@@ -185,6 +185,33 @@ def test_a_secret_key(certs, name):
     assert said(listing, "note", '"hush" cannot be served')
 
 
+@pytest.mark.parametrize("text, hint", [
+    ("changeit \n", "ends with a blank"),
+    ("changeit\n\n", "ends with a newline"),
+    ("\ufeffchangeit\n", "byte order mark"),
+    ("other:changeit\n", r"the name must be names\.p12"),
+    ("\n", "empty"),
+])
+def test_a_password_file_that_is_nearly_right(certs, text, hint):
+    listing = show(DATA / "names.p12", "--password-file", certs.file("nearly", text), code=1)
+    (error,) = said(listing, "error", "does not open")
+    assert re.search(hint, error["hint"])
+
+
+def test_a_password_file_by_names_without_ending(certs):
+    (entry,) = show(DATA / "names.p12", "--password-file",
+                    certs.file("list", "more:no\nnames:changeit\n"))["entries"]
+    assert entry["key"] == "EC P-256"
+
+
+@pytest.mark.parametrize("form", ["pem", "der"])
+def test_a_lone_certificate_lacks_its_issuer(certs, form):
+    path = certs.dir / f"lone.{form}"
+    openssl("x509", "-in", certs.server.cert, "-outform", form.upper(), "-out", path)
+    assert said(show(path), "note", "the issuer of CN=localhost, CN=Test CA, is not in the file")
+    assert show(certs.ca.cert)["findings"] == []
+
+
 def test_a_truncated_certificate(certs):
     whole = der(certs.server.cert)[0]
     path = certs.dir / "cut.der"

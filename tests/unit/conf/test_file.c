@@ -249,9 +249,9 @@ Test(file, password_from_a_descriptor_is_there_at_every_reload)
     free(path);
 }
 
-static void password_refused(const char *spec, const char *message)
+static void password_refused(const char *spec, const char *message, const char *hint)
 {
-    struct expected x = { DIAG_ERROR, 5, "cert", message, NULL };
+    struct expected x = { DIAG_ERROR, 5, "cert", message, hint };
     struct diags d = { 0 };
     struct file f;
 
@@ -264,17 +264,20 @@ static void password_refused(const char *spec, const char *message)
 Test(file, password_that_is_not_there)
 {
     char *nul = write_file("nul", "a\0b", 3), *missing = path_to("missing");
+    char *wide = write_file("wide", "\xff\xfe" "a\0\n\0", 6);
 
     setenv("UNIT_PASSWORD", "spoken", 1);
     password_is("env:UNIT_PASSWORD", "spoken");
     setenv("UNIT_PASSWORD", "", 1);
-    password_refused("env:UNIT_PASSWORD", "the variable is empty");
+    password_refused("env:UNIT_PASSWORD", "the variable is empty", NULL);
     unsetenv("UNIT_PASSWORD");
-    password_refused("env:UNIT_PASSWORD", "the variable is not set");
-    password_refused("fd:987", "no such descriptor was inherited");
-    password_refused("fd:", "not the number of a descriptor");
-    password_refused(nul, "NUL byte");
-    password_refused(missing, "no such file");
+    password_refused("env:UNIT_PASSWORD", "the variable is not set", NULL);
+    password_refused("fd:987", "no such descriptor was inherited", NULL);
+    password_refused("fd:", "not the number of a descriptor", NULL);
+    password_refused(nul, "NUL byte", NULL);
+    password_refused(wide, "NUL byte", "UTF-16");
+    password_refused(missing, "no such file", NULL);
     free(nul);
+    free(wide);
     free(missing);
 }
