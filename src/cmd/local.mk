@@ -8,9 +8,10 @@ libcmd_a_SOURCES = \
 	src/cmd/given.c src/cmd/given.h \
 	src/cmd/help.c \
 	src/cmd/options.c src/cmd/options.h \
+	src/cmd/readable.c src/cmd/readable.h \
 	src/cmd/reload.c \
 	src/cmd/serve.c \
-	src/cmd/show.c \
+	src/cmd/show.c src/cmd/show_json.c src/cmd/show_print.h src/cmd/show_text.c \
 	src/cmd/tunnel.c \
 	src/cmd/tunnel_certs.c src/cmd/tunnel_certs.h \
 	src/cmd/tunnel_names.c src/cmd/tunnel_names.h

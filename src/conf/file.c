@@ -192,7 +192,7 @@ static const char *unfit(int fd, struct file *out)
         return strerror(errno);
     if (S_ISDIR(st.st_mode))
         return "a directory, not a file";
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
         return "neither a regular file nor a pipe";
     if (S_ISREG(st.st_mode)) {
         out->time = (int64_t)st.st_mtime;
@@ -267,6 +267,14 @@ int file_read(const char *path, struct diag_at where, struct file *out, struct d
 
     *out = (struct file){ .path = mem_strdup(path), .where = where };
     return done(out, read_path(&w, out));
+}
+
+int file_read_stdin(struct diag_at where, struct file *out, struct diags *d)
+{
+    struct wanted w = { "standard input", where, d };
+
+    *out = (struct file){ .path = mem_strdup(w.path), .where = where };
+    return done(out, read_fd(&w, STDIN_FILENO, out));
 }
 
 /* One newline at the end is the editor's, not the password's. */

@@ -1,6 +1,7 @@
 """show FILE: every entry, what it is, and what is wrong with it."""
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -37,6 +38,13 @@ def sha256(pem):
 
 def bundle(certs, name, *paths):
     return certs.file(name, "".join(p.read_text() for p in paths))
+
+
+def closed():
+    """The reading end of a pipe that nobody writes into."""
+    read, write = os.pipe()
+    os.close(write)
+    return os.fdopen(read)
 
 
 def said(listing, level, words):
@@ -171,8 +179,10 @@ def test_keystores(certs, form):
     (entry,) = listing["entries"]
     assert (entry["alias"], entry["kind"], entry["encrypted"]) == ("knötchen😀", "key", True)
     assert [c["subject"] for c in entry["chain"]] == ["CN=node1", "CN=ca"]
-    text = gate.run("show", DATA / f"names.{form}", "--password-file", password).stdout
-    assert r"alias      kn\xc3\xb6tchen" in text
+    for locale, alias in (("C", r"kn\xc3\xb6tchen"), ("C.UTF-8", "knötchen😀")):
+        text = gate.run("show", DATA / f"names.{form}", "--password-file", password,
+                        env=gate.environment(LC_ALL=locale)).stdout
+        assert f"alias      {alias}" in text
 
 
 @pytest.mark.parametrize("name", ["secret.p12", "secret.jceks"])
@@ -210,6 +220,57 @@ def test_a_lone_certificate_lacks_its_issuer(certs, form):
     openssl("x509", "-in", certs.server.cert, "-outform", form.upper(), "-out", path)
     assert said(show(path), "note", "the issuer of CN=localhost, CN=Test CA, is not in the file")
     assert show(certs.ca.cert)["findings"] == []
+
+
+def test_names_of_certificates_in_the_user_s_characters(certs):
+    """But for what would turn the line around."""
+    pair = certs.issue("names", "Jörg\u202eevil")
+    for locale, name in (("C", r"CN=J\xc3\xb6rg\xe2\x80\xaeevil"),
+                         ("C.UTF-8", r"CN=Jörg\xe2\x80\xaeevil")):
+        text = gate.run("show", pair.cert, env=gate.environment(LC_ALL=locale)).stdout
+        assert f"subject    {name}\n" in text and f"the issuer of {name}, " in text
+
+
+def dated(days):
+    return (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)).strftime(
+        "%Y%m%d%H%M%SZ")
+
+
+@pytest.mark.parametrize("begun, left, soon", [(300, 20, True), (300, 22, False), (1, 3, False),
+                                               (9, 3, True)])
+def test_a_near_end(certs, begun, left, soon):
+    """By the rule of warn_before: 21 days, and of what lives shorter the last third."""
+    pair = certs.issue(f"near-{begun}-{left}", "near", dates=(dated(-begun), dated(left)))
+    warnings = said(show(bundle(certs, "near.pem", pair.key, pair.cert)), "warning",
+                    r"CN=near expires in \d+ days? \(20")
+    assert [w["hint"] for w in warnings] == (["renew it"] if soon else [])
+
+
+def test_a_revocation_list_that_is_nearly_due(certs):
+    path = certs.crl("due", certs.ca, dates=(dated(-9), dated(3)))
+    assert said(show(path), "warning", "the CRL of CN=Test CA has to be replaced in ")
+
+
+def test_standard_input(certs):
+    with certs.server.cert.open() as pipe:
+        done = gate.run("show", "--json", "-", stdin=pipe)
+    listing = json.loads(done.stdout)
+    assert (done.returncode, listing["file"], len(listing["entries"])) == (0, "-", 1)
+    assert said(listing, "note", "^standard input: ")
+    text = subprocess.run(f"cat {certs.server.cert} | {gate.SALLYPORT} show -", shell=True,
+                          capture_output=True, text=True, check=True, timeout=60).stdout
+    assert text.startswith("standard input: PEM, 1 entry\n")
+    done = subprocess.run(f"cat /dev/zero | {gate.SALLYPORT} show -", shell=True, text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 1 and "standard input: larger than 10 MiB" in done.stdout
+    assert "standard input: the file is empty" in gate.run("show", "-", stdin=closed()).stdout
+
+
+def test_findings_name_the_file(certs):
+    for path in (certs.server.cert, certs.dir / "nowhere.pem"):
+        done = gate.run("show", "--json", path)
+        findings = json.loads(done.stdout)["findings"]
+        assert findings and {f["file"] for f in findings} == {str(path)}
 
 
 def test_a_truncated_certificate(certs):

@@ -50,7 +50,7 @@ class Certs:
 
     def _config(self, name, text):
         path = self.dir / f"{name}.cnf"
-        path.write_text("[req]\ndistinguished_name=dn\n[dn]\n" + text)
+        path.write_text("[req]\nutf8=yes\ndistinguished_name=dn\n[dn]\n" + text)
         return path
 
     def issue(self, name, cn, ca=None, kind="ec", usage="clientAuth", names=None, ext="",

@@ -45,8 +45,9 @@ def environment(**more):
 def run(*args, timeout=60, program=SALLYPORT, **kwargs):
     """Run a command of the program to its end."""
     kwargs.setdefault("env", environment())
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run([program, *map(str, args)], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=timeout, **kwargs)
+                          timeout=timeout, **kwargs)
     assert not _REPORT.search(done.stderr), done.stderr
     return done
 
