@@ -1,9 +1,12 @@
 /* What JKS, JCEKS and PKCS#12 have in common: entries with aliases, and how what is
    wrong with one is told. */
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -32,6 +35,41 @@ char *parts_alias(const char *utf8, size_t len)
     return str_escape(out, room, (struct span){ utf8, len });
 }
 
+/* NULL: it is no UTF-8. The caller's. */
+static wchar_t *lower_case(const char *escaped, locale_t utf8)
+{
+    char *text = str_unescape(mem_strdup(escaped));
+    size_t room = strlen(text) + 1;
+    wchar_t *out = mem_zalloc(room * sizeof(wchar_t));
+    locale_t before = uselocale(utf8);
+    bool ok = mbstowcs(out, text, room) != (size_t)-1;
+
+    uselocale(before);
+    free(text);
+    if (!ok) {
+        free(out);
+        return NULL;
+    }
+    for (wchar_t *c = out; *c != L'\0'; c++)
+        *c = (wchar_t)towlower_l((wint_t)*c, utf8);
+    return out;
+}
+
+/* As Java compares, whatever the user's language: Turkish has another small I. */
+static bool same_in_lower_case(const char *a, const char *b)
+{
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+
+    if (utf8 == (locale_t)0)
+        return false;           /* a system without it; ASCII was compared already */
+    wchar_t *one = lower_case(a, utf8), *other = lower_case(b, utf8);
+    bool same = one != NULL && other != NULL && wcscmp(one, other) == 0;
+    free(one);
+    free(other);
+    freelocale(utf8);
+    return same;
+}
+
 bool parts_alias_is(const char *alias, const char *written)
 {
     if (alias == NULL)
@@ -39,7 +77,8 @@ bool parts_alias_is(const char *alias, const char *written)
     if (strcasecmp(alias, written) == 0)
         return true;
     char *escaped = parts_alias(written, strlen(written));
-    bool same = strcasecmp(alias, escaped) == 0;
+    bool same = strcasecmp(alias, escaped) == 0
+             || (strstr(alias, "\\x") != NULL && same_in_lower_case(alias, written));
     free(escaped);
     return same;
 }

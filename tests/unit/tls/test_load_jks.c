@@ -86,6 +86,7 @@ Test(load_jks, names_of_any_language)
         serves(files[i], (struct how){ .store = PASS, .alias = "knötchen😀" }, chain);
         serves(files[i], (struct how){ .store = PASS,
                                        .alias = "KN\\xc3\\xb6tchen\\xf0\\x9f\\x98\\x80" }, chain);
+        serves(files[i], (struct how){ .store = PASS, .alias = "KNÖTCHEN😀" }, chain);
     }
 }
 

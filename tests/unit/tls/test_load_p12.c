@@ -77,6 +77,10 @@ Test(load_p12, aliases)
 {
     serves("names.p12", (struct how){ .store = PASS, .alias = "knötchen😀" },
            "CN=node1/kn\\xc3\\xb6tchen\\xf0\\x9f\\x98\\x80 CN=ca/CN=ca");
+    serves("names.p12", (struct how){ .store = PASS, .alias = "KNÖTCHEN😀" },
+           "CN=node1/kn\\xc3\\xb6tchen\\xf0\\x9f\\x98\\x80 CN=ca/CN=ca");
+    refuses_store("names.p12", (struct how){ .store = PASS, .alias = "KNÜTCHEN😀" },
+                  "no private key entry");
     /* Java's name of what has none. */
     serves("noname.p12", (struct how){ .store = PASS, .alias = "1" }, "CN=node1/1");
     refuses_store("trusted.p12", (struct how){ .store = PASS },
