@@ -66,18 +66,18 @@ static int refuse_unknown(const struct parts *p, struct diags *d)
 
 static int refuse_empty_keystore(const struct parts *p, struct diags *d)
 {
+    const char *hint = p->alien == ALIEN_SECRET_KEY
+        ? "a secret key is for other uses: keytool -genkeypair makes a key for TLS" : NULL;
+
     if (p->use == PARTS_KEY_FILE)
-        diag_add(d, DIAG_ERROR, p->in->where,
-                 p->alien == ALIEN_SECRET_KEY
-                     ? "a secret key is for other uses: keytool -genkeypair makes a key for TLS"
-                     : NULL,
+        diag_add(d, DIAG_ERROR, p->in->where, hint,
                  "no private key entry in %s (%zu trusted certificates)", p->in->path, p->ncerts);
     else if (p->use == PARTS_CRL_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, "name the CRL as a file of its own, PEM or DER",
                  "%s is %s, which holds no certificate revocation list", p->in->path,
                  parts_form_text(p));
     else
-        diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s is %s without a certificate", p->in->path,
+        diag_add(d, DIAG_ERROR, p->in->where, hint, "%s is %s without a certificate", p->in->path,
                  parts_form_text(p));
     return -1;
 }

@@ -282,3 +282,15 @@ Test(load_p12, damage_that_nothing_guards)
     cr_expect_geq(survive("plain.p12", NULL), 60);
     cr_expect_geq(survive("nomac.p12", PASS), 60);
 }
+
+Test(load_p12, a_secret_key_is_no_key_for_tls)
+{
+    struct tls_input in = keystore("secret.p12");
+    struct loaded l = load_as_store(&in, (struct how){ .store = PASS });
+
+    cr_assert_eq(l.d.n, 1);
+    cr_expect_not_null(strstr(l.d.v[0].message, "without a certificate"));
+    cr_expect(l.d.v[0].hint != NULL && strstr(l.d.v[0].hint, "a secret key is for other uses"));
+    loaded_free(&l);
+    keystore_free(&in);
+}
