@@ -150,6 +150,8 @@ static void add_files(struct loading *l, const struct conf *c)
     size_t before = l->d->errors, errors;
     uint64_t most_ms = 0, wait_ms = UINT64_MAX;
 
+    if (l->plan->check)
+        stores_want_notes(stores);
     for (size_t i = 0; i < c->nstores; i++) {
         if (!stores_add(stores, c->stores[i]))
             allow_wait(&wait_ms, c->stores[i]->wait_files_ms);
@@ -222,7 +224,7 @@ static void fill(struct loading *l, const struct settings *s, const struct conf 
     pack_free(&l->facts);
     if (l->d->errors == 0)
         prove(l->bundle, l->d);
-    if (l->plan->expiry)
+    if (l->plan->check)
         warn_of_expiry(l, c);
 }
 

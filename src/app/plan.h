@@ -25,8 +25,9 @@ struct load_plan {
     const struct settings *overrides;   /* command line and environment; may be NULL */
     const struct mem_file *files;
     size_t nfiles;
-    bool expiry;                        /* warn of what expires soon; a running process does so
-                                           by itself */
+    bool check;                         /* it is only to be judged: warn of what expires soon, which
+                                           a running process does by itself, and note what would
+                                           be noise at each start */
     unsigned patience_ms;               /* with a load that does nothing; 0: 60 s */
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */

@@ -21,6 +21,7 @@ struct stores {
     struct key_decoder *decoder;
     struct digester *digester;
     int64_t now_ns;
+    bool notes;
     bool refused;               /* a token */
 };
 
@@ -33,6 +34,7 @@ struct adding {
     struct pack records;
     struct pair *old;           /* of the running bundle's store, in order */
     size_t nold;
+    char *noted;                /* keypair_rules */
     bool exposed;               /* of the folder, a key that lies open was warned of */
     size_t next;                /* of old: where the one looked for most likely is */
 };
@@ -43,7 +45,7 @@ static const uint8_t no_id[PAIR_ID];
 
 /* Dates are judged here and nowhere later: a worker that is replaced must come up
    with what is in force, however old that is by then. */
-static void judge(const struct adding *a, const struct keymat *k)
+static void judge(struct adding *a, const struct keymat *k)
 {
     /* To refuse one that has expired while it was in force would keep it in force,
        and keep all others from being renewed. */
@@ -52,6 +54,8 @@ static void judge(const struct adding *a, const struct keymat *k)
     struct keypair_rules rules = {
         .serve_expired = running || a->st->expired == EXPIRED_SERVE,
         .now = a->s->now_ns / 1000000000,
+        .alias = k->nchain > 0 ? k->facts[0].alias : NULL,
+        .noted = a->s->notes ? &a->noted : NULL,
     };
 
     if (k->pair == NULL)
@@ -319,7 +323,13 @@ bool stores_add(struct stores *s, const struct conf_store *st)
         add_folder(&a, st->dir.v[i]);
     bundle_take(s->out, &a.records, "store/%s", st->head.name);
     free(a.old);
+    free(a.noted);
     return ok && s->d->errors == errors;
+}
+
+void stores_want_notes(struct stores *s)
+{
+    s->notes = true;
 }
 
 bool stores_refused(const struct stores *s)

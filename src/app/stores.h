@@ -30,6 +30,9 @@ void stores_free(struct stores *s);
    when its files are not all good; they may have been complained of before. */
 bool stores_add(struct stores *s, const struct conf_store *st);
 
+/* Say also what is right as it is, most likely (keypair_rules). */
+void stores_want_notes(struct stores *s);
+
 /* Was a key in a token not to be had? */
 bool stores_refused(const struct stores *s);
 

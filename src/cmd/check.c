@@ -40,7 +40,7 @@ int cmd_check(int argc, char **argv)
         return rc;
 
     struct load_plan plan = { .config_path = inv.config_path, .overrides = &inv.overrides,
-                             .expiry = true };
+                             .check = true };
     privs_harden();             /* keys and passwords are about to be read */
     struct bundle *b = loader_build(&plan, &d);
     bool good = b != NULL && d.errors == 0;

@@ -145,7 +145,7 @@ static void add_key(struct description *s, const struct part_key *k, size_t leaf
     STACK_OF(X509) *chain = chain_at(s->p, leaf);
     for (int i = 0; i < sk_X509_num(chain); i++)
         add_fact(e, s->p, sk_X509_value(chain, i), i == 0 ? FACT_LEAF : FACT_CHAIN);
-    describe_chain(s, chain);
+    describe_chain(s, chain, k->alias);
     sk_X509_free(chain);
 }
 

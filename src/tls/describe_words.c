@@ -35,39 +35,31 @@ static bool in_file_order(const struct parts *p, STACK_OF(X509) *chain)
 }
 
 /* Of a chain that is in order: how far it goes. */
-static void say_end(const struct description *s, STACK_OF(X509) *chain)
+static void say_end(const struct description *s, STACK_OF(X509) *chain, const char *alias)
 {
     int n = sk_X509_num(chain);
     X509 *leaf = sk_X509_value(chain, 0), *top = sk_X509_value(chain, n - 1);
+    struct judge_at at = { s->p->in->path, nowhere(), s->d };
     char name[CERT_TEXT_MAX], end[CERT_TEXT_MAX];
 
-    cert_subject(leaf, name);
-    cert_subject(top, end);
-    if (cert_self_signed(top)) {
-        if (n == 1)
-            diag_add(s->d, DIAG_NOTE, nowhere(), NULL,
-                     "%s: %s is self-signed; clients must be given it itself", s->p->in->path,
-                     name);
-        else
-            diag_add(s->d, DIAG_NOTE, nowhere(),
-                     "it may be left out: clients have it, or do not believe it",
-                     "%s: the chain of %s is whole: it ends with the root %s", s->p->in->path,
-                     name, end);
+    if (n == 1) {
+        if (!judge_issuer_missing(&at, leaf, alias))
+            judge_note_alone(&at, leaf, alias);
         return;
     }
-    cert_issuer(top, end);
-    if (n == 1 && judge_names_issuer_url(leaf))
-        diag_add(s->d, DIAG_WARNING, nowhere(),
-                 "append the CA's intermediate certificate to the file",
-                 "%s: the certificate of the issuer %s is missing; clients that know only the "
-                 "root refuse %s", s->p->in->path, end, name);
+    cert_subject(leaf, name);
+    if (cert_self_signed(top))
+        diag_add(s->d, DIAG_NOTE, nowhere(),
+                 "it may be left out: clients have it, or do not believe it",
+                 "%s: the chain of %s is whole: it ends with the root %s", s->p->in->path,
+                 name, cert_subject(top, end));
     else
         diag_add(s->d, DIAG_NOTE, nowhere(), NULL,
-                 "%s: the chain of %s has %d certificate%s; clients must know the issuer %s",
-                 s->p->in->path, name, n, n == 1 ? "" : "s", end);
+                 "%s: the chain of %s has %d certificates; clients must know the issuer %s",
+                 s->p->in->path, name, n, cert_issuer(top, end));
 }
 
-void describe_chain(const struct description *s, STACK_OF(X509) *chain)
+void describe_chain(const struct description *s, STACK_OF(X509) *chain, const char *alias)
 {
     char name[CERT_TEXT_MAX], wanted[CERT_TEXT_MAX];
 
@@ -86,19 +78,7 @@ void describe_chain(const struct description *s, STACK_OF(X509) *chain)
                  "put the certificate first, then its issuer, then the issuer's issuer",
                  "%s: the certificates of the chain of %s are not in order", s->p->in->path,
                  cert_subject(sk_X509_value(chain, 0), name));
-    say_end(s, chain);
-}
-
-/* A certificate and nothing else: its issuer may well be another file. */
-static void say_alone(const struct description *s, X509 *x)
-{
-    char name[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX];
-
-    diag_add(s->d, DIAG_NOTE, nowhere(),
-             judge_names_issuer_url(x) ? "clients that know only the root need it, too: append it"
-                                       : NULL,
-             "%s: the issuer of %s, %s, is not in the file", s->p->in->path, cert_subject(x, name),
-             cert_issuer(x, issuer));
+    say_end(s, chain, alias);
 }
 
 /* A bundle without its key: the first that is no CA is what it is about. */
@@ -112,10 +92,7 @@ static void describe_bundle(const struct description *s)
         if (chain == NULL)
             chain = sk_X509_new_null();
         sk_X509_unshift(chain, x);
-        if (s->p->ncerts == 1 && !cert_self_signed(x))
-            say_alone(s, x);
-        else
-            describe_chain(s, chain);
+        describe_chain(s, chain, NULL);
         sk_X509_free(chain);
         return;
     }

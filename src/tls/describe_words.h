@@ -22,7 +22,8 @@ struct description {
 };
 
 /* Order, gaps and end of a key's chain, which begins with the leaf. */
-void describe_chain(const struct description *s, STACK_OF(X509) *chain);
+/* `alias`: of its keystore entry. */
+void describe_chain(const struct description *s, STACK_OF(X509) *chain, const char *alias);
 
 /* Every certificate by itself; and of a file without keys, its order. */
 void describe_certs(const struct description *s);

@@ -3,8 +3,10 @@
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "tls/certinfo.h"
 #include "tls/sslerr.h"
 
@@ -114,7 +116,7 @@ bool judge_is_for_servers(X509 *x)
     return yes;
 }
 
-bool judge_names_issuer_url(X509 *x)
+static bool names_issuer_url(X509 *x)
 {
     AUTHORITY_INFO_ACCESS *access = X509_get_ext_d2i(x, NID_info_access, NULL, NULL);
     bool found = false;
@@ -122,5 +124,49 @@ bool judge_names_issuer_url(X509 *x)
     for (int i = 0; i < sk_ACCESS_DESCRIPTION_num(access) && !found; i++)
         found = OBJ_obj2nid(sk_ACCESS_DESCRIPTION_value(access, i)->method) == NID_ad_ca_issuers;
     AUTHORITY_INFO_ACCESS_free(access);
+    sslerr_clear();
     return found;
+}
+
+/* How certificates get below a key; the caller's. */
+static char *import_hint(const struct judge_at *at, const char *alias, const char *what)
+{
+    return mem_printf("%s: keytool -importcert -keystore %s -alias \"%s\" -file CHAIN, where CHAIN "
+                      "is the certificate, its issuer, the issuer's issuer", what, at->path, alias);
+}
+
+bool judge_issuer_missing(const struct judge_at *at, X509 *leaf, const char *alias)
+{
+    char name[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX], *hint;
+
+    if (cert_self_signed(leaf) || !names_issuer_url(leaf))
+        return false;
+    hint = alias != NULL ? import_hint(at, alias, "import the CA's whole reply")
+                         : mem_strdup("append the CA's intermediate certificate to the file");
+    diag_add(at->d, DIAG_WARNING, at->where, hint,
+             "%s: the certificate of the issuer %s is missing; clients that know only the root "
+             "refuse %s", at->path, cert_issuer(leaf, issuer), cert_subject(leaf, name));
+    free(hint);
+    return true;
+}
+
+void judge_note_alone(const struct judge_at *at, X509 *leaf, const char *alias)
+{
+    char name[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX], *hint;
+
+    if (cert_self_signed(leaf)) {
+        hint = alias != NULL ? import_hint(at, alias, "if a CA has signed it, import its reply")
+                             : NULL;
+        diag_add(at->d, DIAG_NOTE, at->where, hint,
+                 "%s: %s is self-signed; clients must be given it itself", at->path,
+                 cert_subject(leaf, name));
+    } else {
+        hint = alias != NULL ? import_hint(at, alias, "otherwise import the chain")
+                             : mem_strdup("otherwise append the issuer's certificate to the file");
+        diag_add(at->d, DIAG_NOTE, at->where, hint,
+                 "%s: the file holds no issuer of %s; that is right if %s is a root that the "
+                 "clients trust", at->path, cert_subject(leaf, name),
+                 cert_issuer(leaf, issuer));
+    }
+    free(hint);
 }

@@ -32,10 +32,12 @@ void judge_anchor(const struct judge_at *at, X509 *x);
 bool judge_is_for_servers(X509 *x);
 
 /*
- * Does it name a place where its issuer's certificate can be had? Who publishes that is
- * a public CA, and works through intermediates; a private CA often signs with its root,
- * which clients have.
+ * Of a server's certificate that is sent alone, since the file holds no issuer. Does it name
+ * a place where the issuer can be had? Who publishes that is a public CA, and works through
+ * intermediates: a warning. A private CA often signs with its root, which clients have, and
+ * nothing in the file tells: a note. `alias`: the keystore entry; NULL: in no keystore.
  */
-bool judge_names_issuer_url(X509 *x);
+bool judge_issuer_missing(const struct judge_at *at, X509 *leaf, const char *alias); /* it warned */
+void judge_note_alone(const struct judge_at *at, X509 *leaf, const char *alias);
 
 #endif

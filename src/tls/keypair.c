@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "tls/certinfo.h"
 #include "tls/judge.h"
 #include "tls/key_decoder.h"
@@ -219,6 +220,33 @@ static void check_usage(const struct judge *j)
     sslerr_clear();
 }
 
+/* A folder of ten thousand certificates of one CA is worth one note. */
+static bool was_noted(const struct judge *j)
+{
+    char issuer[CERT_TEXT_MAX];
+    char **last = j->rules->noted;
+
+    if (last == NULL)
+        return true;            /* nobody wants notes */
+    cert_issuer(j->k->leaf, issuer);
+    if (cert_self_signed(j->k->leaf))
+        issuer[0] = '\0';
+    if (*last != NULL && strcmp(*last, issuer) == 0)
+        return true;
+    free(*last);
+    *last = mem_strdup(issuer);
+    return false;
+}
+
+/* It is sent alone. */
+static void check_alone(const struct judge *j)
+{
+    struct judge_at at = { j->path, j->where, j->d };
+
+    if (!judge_issuer_missing(&at, j->k->leaf, j->rules->alias) && !was_noted(j))
+        judge_note_alone(&at, j->k->leaf, j->rules->alias);
+}
+
 static void check_chain(const struct judge *j)
 {
     STACK_OF(X509) *chain = j->k->chain;
@@ -239,12 +267,8 @@ static void check_chain(const struct judge *j)
     }
     for (int i = 0; i < sk_X509_num(chain); i++)
         check_dates(j, sk_X509_value(chain, i), false);
-    if (sk_X509_num(chain) == 0 && !cert_self_signed(j->k->leaf)
-        && judge_names_issuer_url(j->k->leaf))
-        diag_add(j->d, DIAG_WARNING, j->where,
-                 "append the CA's intermediate certificate to the file",
-                 "%s: the certificate of the issuer %s is missing; clients that know only the root "
-                 "refuse %s", j->path, cert_issuer(j->k->leaf, wanted), j->name);
+    if (sk_X509_num(chain) == 0)
+        check_alone(j);
     sslerr_clear();
 }
 

@@ -36,6 +36,9 @@ void keypair_free(struct keypair *k);
 struct keypair_rules {
     bool serve_expired;         /* expired is a warning, not an error */
     int64_t now;                /* seconds since 1970 */
+    const char *alias;          /* of the keystore entry; NULL: in no keystore */
+    char **noted;               /* where notes are wanted, and not the same for each pair of a
+                                   store: of what the last was, at first NULL; the caller's */
 };
 
 /*
@@ -43,7 +46,7 @@ struct keypair_rules {
  * (unless served all the same) or not valid yet; leaf whose extended key usage
  * excludes serverAuth. Warnings: no subject alternative name; X.509 v1; chain
  * with a gap or out of order; an intermediate that is expired; what judge_strength() has
- * to say of each.
+ * to say of each; an issuer that is missing. Notes, where wanted: judge_note_alone().
  * Every finding has a hint with the fix.
  */
 void keypair_check(const struct keypair *k, const struct keypair_rules *rules,

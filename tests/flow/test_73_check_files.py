@@ -16,14 +16,16 @@ NAMED = f"subjectAltName={certs_module.SERVER_NAMES}\n"
 WEAK = {"ciphers": "DEFAULT@SECLEVEL=0"}
 
 
-def findings(tmp_path, sections):
-    """The lines with errors, warnings and notes of `check` about files, and its exit code."""
+def findings(tmp_path, sections, alone=False):
+    """The lines with errors, warnings and notes of `check` about files, and its exit code; the
+    notes on certificates that are sent `alone`, as most are here, only where they are wanted."""
     path = tmp_path / "files.conf"
     path.write_text(render(sections))
     done = gate.run("check", "-c", path)
     lines = done.stdout.splitlines()
     said = [s for s in lines if re.search(r"(error|warning|note): \[(store|trust|route) ", s)]
-    return said, done.returncode
+    told = re.compile(r"note: \[store .* (holds no issuer of|is self-signed; clients)")
+    return [s for s in said if alone or not told.search(s)], done.returncode
 
 
 def mid(certs):
@@ -106,6 +108,44 @@ def test_one_warning(config, certs, tmp_path, case):
     (line,), code = findings(tmp_path, sections)
     assert "warning: [store node] cert" in line and code == 0, line
     assert re.search(words + r".*\(.*" + fix, line), line
+
+
+def self_signed(certs):
+    pair = Pair(certs.dir / "check-self.crt", certs.dir / "check-self.key")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", pair.key, "-out",
+            pair.cert, "-days", "90", "-subj", "/CN=self", "-addext", "subjectAltName=DNS:self")
+    return pair
+
+
+SENT_ALONE = {
+    "issued by some CA": (lambda c: c.server,
+                          r"the file holds no issuer of CN=localhost; that is right if CN=.* is a "
+                          r"root .*\(otherwise append the issuer's certificate to the file\)"),
+    "self-signed": (self_signed, r"is self-signed; clients must be given it itself$"),
+}
+
+
+@pytest.mark.parametrize("case", SENT_ALONE)
+def test_a_note_where_the_file_holds_no_issuer(config, certs, tmp_path, case):
+    """It is what a private CA's users have, so a start does not repeat it."""
+    make, words = SENT_ALONE[case]
+    pair = make(certs)
+    sections = config("127.0.0.1:9", store={"cert": pair.cert, "key": pair.key})
+    (line,), code = findings(tmp_path, sections, alone=True)
+    assert code == 0 and "note: [store node] cert" in line and re.search(words, line), line
+    whole = joined(certs, below_mid(certs, "check-not-alone"), mid(certs).cert)
+    sections["store node"] = {"cert": whole.cert, "key": whole.key}
+    assert findings(tmp_path, sections, alone=True) == ([], 0)
+
+
+def test_a_folder_of_one_ca_is_noted_once(config, certs, tmp_path):
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    for name, pair in (("a", certs.server), ("b", certs.server_rsa)):
+        shutil.copy(pair.cert, folder / f"{name}.crt")
+        shutil.copy(pair.key, folder / f"{name}.key")
+    (line,), code = findings(tmp_path, config("127.0.0.1:9", store={"dir": folder}), alone=True)
+    assert code == 0 and "holds no issuer of" in line
 
 
 def test_version_1_has_no_names_either(config, certs, tmp_path):

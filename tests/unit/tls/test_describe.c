@@ -64,6 +64,25 @@ Test(describe, a_chain_as_its_entry_has_it)
     shows("nomac.p12", right, "key nomac EC P-256 CN=node1", NULL);
 }
 
+Test(describe, a_key_whose_chain_was_not_imported)
+{
+    struct tls_input in = keystore("nomac.p12");
+    struct listing l;
+    struct diags d = { 0 };
+
+    describe(&in, &(struct passwords){ .store = PASS }, time(NULL), &l, &d);
+    bool said = false;
+    for (size_t i = 0; i < d.n; i++)
+        said |= d.v[i].level == DIAG_NOTE
+             && strstr(d.v[i].message, "the file holds no issuer of CN=node1") != NULL
+             && strstr(d.v[i].hint, "keytool -importcert -keystore /k/nomac.p12 "
+                                    "-alias \"nomac\" -file CHAIN") != NULL;
+    cr_assert(said);
+    listing_free(&l);
+    diags_free(&d);
+    keystore_free(&in);
+}
+
 Test(describe, trusted_entries)
 {
     shows("cas.p12", right, "certificate - - CN=ca", NULL);

@@ -44,6 +44,49 @@ Test(keypair, a_good_one_has_no_findings)
     made_free(&rsa);
 }
 
+static struct diags noted(const struct made *leaf, const char *alias, char **last)
+{
+    struct keypair *k = pair_of(leaf, NULL, 0);
+    struct keypair_rules rules = { .now = time(NULL), .alias = alias, .noted = last };
+    struct diags d = { 0 };
+
+    keypair_check(k, &rules, (struct diag_at){ 0 }, "/x/tls.crt", &d);
+    keypair_free(k);
+    return d;
+}
+
+Test(keypair, one_without_its_issuer_is_noted_once_for_each_issuer)
+{
+    struct made root = make_ca("root", NULL), mid = make_ca("mid", &root);
+    struct made a = make_server("a", &root, "EC"), b = make_server("b", &mid, "EC");
+    char *last = NULL;
+    struct diags first = noted(&a, NULL, &last), again = noted(&a, NULL, &last),
+                 other = noted(&b, NULL, &last);
+
+    only(&first, DIAG_NOTE,
+         "the file holds no issuer of CN=a; that is right if CN=root is a root");
+    cr_assert_eq(again.n, 0);
+    only(&other, DIAG_NOTE, "that is right if CN=mid is a root");
+    free(last);
+    made_free(&root);
+    made_free(&mid);
+    made_free(&a);
+    made_free(&b);
+}
+
+Test(keypair, of_a_keystore_the_reply_of_the_ca_may_be_missing)
+{
+    struct made m = make_server("node", NULL, "EC");
+    char *last = NULL;
+    struct diags d = noted(&m, "node 1", &last);
+
+    cr_assert_not_null(strstr(d.v[0].hint, "keytool -importcert -keystore /x/tls.crt "
+                                           "-alias \"node 1\" -file CHAIN"));
+    only(&d, DIAG_NOTE, "CN=node is self-signed; clients must be given it itself");
+    free(last);
+    made_free(&m);
+}
+
 Test(keypair, a_self_signed_ca_certificate_serves)
 {
     struct made m = make_cert(&(struct cert_spec){ .cn = "x", .basic = "critical,CA:TRUE",
