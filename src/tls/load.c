@@ -83,19 +83,40 @@ static struct found_key *key_of(const struct work *w, const X509 *x)
     return NULL;
 }
 
-static bool have_leaf(const struct work *w, const X509 *x)
+static struct leaf *known_leaf(const struct work *w, const X509 *x)
 {
     for (size_t i = 0; i < w->nleaves; i++)
         if (cert_same(w->leaves[i].x, x))
-            return true;
-    return false;
+            return &w->leaves[i];
+    return NULL;
+}
+
+static int chain_length(X509 *leaf, const struct parts *file)
+{
+    STACK_OF(X509) *chain = chain_of(leaf, file, 1);
+    int n = sk_X509_num(chain);
+
+    sk_X509_free(chain);
+    return n;
+}
+
+/* cert.pem and fullchain.pem, both named: the chain is the longer one. */
+static void meet_again(struct leaf *l, const struct parts *p, X509 *x)
+{
+    if (chain_length(x, p) <= chain_length(l->x, l->from))
+        return;
+    l->x = x;
+    l->from = p;
 }
 
 static void collect_leaf(struct work *w, const struct parts *p, const struct part_cert *c)
 {
     struct found_key *key = key_of(w, c->x);
+    struct leaf *known = key != NULL ? known_leaf(w, c->x) : NULL;
 
-    if (key == NULL || have_leaf(w, c->x))
+    if (known != NULL && !w->mixed && !parts_is_keystore(p))
+        meet_again(known, p, c->x);
+    if (key == NULL || known != NULL)
         return;
     /* A keystore says which is the certificate of its key; another for the same key,
        the one before it for instance, may lie beside it. */
@@ -159,6 +180,15 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
              k->from->in->path, has, name, meant->in->path, pub != NULL ? needs : "unknown key");
 }
 
+/* Two files may hold the same leaf. */
+static bool holds(const struct parts *p, const X509 *x)
+{
+    for (size_t i = 0; i < p->ncerts; i++)
+        if (cert_same(p->certs[i].x, x))
+            return true;
+    return false;
+}
+
 /* A leaf's chain is what its own file holds of it, or all files of the pair. */
 static STACK_OF(X509) *chain_for(const struct work *w, const struct leaf *l)
 {
@@ -171,7 +201,7 @@ static bool in_a_chain(const struct work *w, const struct parts *p, X509 *x)
     bool yes = false;
 
     for (size_t i = 0; i < w->nleaves && !yes; i++) {
-        if (w->leaves[i].from != p && !w->mixed)
+        if (!w->mixed && !holds(p, w->leaves[i].x))
             continue;
         STACK_OF(X509) *chain = chain_for(w, &w->leaves[i]);
         yes = chain_has(chain, x);
@@ -322,6 +352,7 @@ static void check_exposure(const struct work *w, size_t at)
 
 static void check(const struct work *w)
 {
+    size_t before = w->d->errors;
     bool lone_key = false;
 
     if (only_authorities(w))
@@ -340,8 +371,11 @@ static void check(const struct work *w)
         /* One mistake, one finding: the missing key is the one just named. */
         if (!lone_key)
             check_file(w, &w->files[i]);
-        report_strays(w, &w->files[i]);
     }
+    /* Whose chain they are in may be the certificate without key. */
+    for (size_t i = 0; i < w->ncert_files && w->d->errors == before; i++)
+        if (w->files[i].ncerts > 0 && !parts_is_keystore(&w->files[i]))
+            report_strays(w, &w->files[i]);
     for (size_t i = 0; i < w->nfiles; i++)
         check_exposure(w, i);
     for (size_t i = 0; i < w->nleaves; i++)

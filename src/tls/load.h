@@ -45,9 +45,9 @@ struct keymats {
 
 /*
  * Every certificate file of a store and the key files beside them. Each key finds its certificate
- * by public key; the chain is what else lies in the leaf's file, ordered by
- * issuer; what is in no chain is left out with a warning. Findings: not a
- * certificate file, a file whose first certificate has no key (unless it issued
+ * by public key; the chain is what else lies in the leaf's file, ordered by issuer (where two
+ * files hold one leaf, the longer); what is in no chain is left out with a warning. Findings:
+ * not a certificate file, a file whose first certificate has no key (unless it issued
  * one that has), a key that belongs to no certificate, encrypted without password,
  * wrong password, two leaves of one key type. A key of a URI is opened (key_uri.h) unless
  * there was an error already, of whichever store, and signs for its certificate. Of a

@@ -164,6 +164,50 @@ Test(load, strays_are_kept_out_with_a_warning)
     done(&f);
 }
 
+Test(load, without_its_key_a_certificate_leaves_no_strays)
+{
+    struct fixture f = fixture();
+    char *text = join(pem_cert(f.leaf.x), pem_cert(f.mid.x)), *wrong = pem_key(f.other.key);
+    struct tls_input cert = input_text("tls.crt", text), key = input_text("tls.key", wrong);
+    struct diags none = { 0 };
+    struct keymats out;
+
+    cr_assert_eq(load_files(&cert, 1, &key, 1, NULL, &f.out, &f.d), -1);
+    cr_assert_eq(f.d.n, 1);
+    cr_assert(found(&f.d, DIAG_ERROR, "does not belong to the certificate CN=leaf"));
+    cr_assert_eq(load_files(&cert, 1, NULL, 0, NULL, &out, &none), -1);
+    cr_assert_eq(none.n, 1);
+    cr_assert(found(&none, DIAG_ERROR, "no private key for the certificate CN=leaf"));
+    keymats_free(&out);
+    diags_free(&none);
+    free(text);
+    free(wrong);
+    done(&f);
+}
+
+/* cert.pem and fullchain.pem, as ACME clients write them, in either order; and one twice. */
+Test(load, of_two_files_with_one_leaf_the_longer_chain_is_sent)
+{
+    for (int i = 0; i < 3; i++) {
+        struct fixture f = fixture();
+        char *one = pem_cert(f.leaf.x), *both = join(pem_cert(f.leaf.x), pem_cert(f.mid.x));
+        char *key = pem_key(f.leaf.key);
+        struct tls_input certs[2] = { input_text("a.pem", i == 0 ? one : both),
+                                      input_text("b.pem", i == 1 ? one : both) };
+        struct tls_input k = input_text("tls.key", key);
+
+        cr_assert_eq(load_files(certs, 2, &k, 1, NULL, &f.out, &f.d), 0);
+        cr_assert_eq(f.d.n, 0, "%d: %s", i, f.d.n > 0 ? f.d.v[0].message : "");
+        cr_assert_eq(f.out.n, 1);
+        cr_assert_eq(f.out.v[0].nchain, 2);
+        cr_assert(is_cert(&f.out.v[0], 1, &f.mid));
+        free(one);
+        free(both);
+        free(key);
+        done(&f);
+    }
+}
+
 Test(load, issuer_first_is_a_warning_and_sent_right)
 {
     struct fixture f = fixture();
