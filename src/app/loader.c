@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/source.h"
+#include "conf/wording.h"
 #include "proxy/snapshot.h"
 #include "tls/rehearsal.h"
 #include "tls/load.h"
@@ -249,6 +250,7 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct load_repo
     settings_free(&s);
     inventory_free(&l.before);
     bundle_free(l.running);
+    wording_fit(d, plan->config_path == NULL);
     if (d->errors > 0) {
         bundle_free(l.bundle);
         return NULL;

@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "conf/file.h"
 #include "conf/types.h"
+#include "conf/wording.h"
 #include "tls/certinfo.h"
 #include "tls/describe.h"
 
@@ -118,6 +119,7 @@ static bool show(const char *path, const struct passwords *pw, bool json)
                                       .time = f.time }, pw, now, &l, &d);
         warn_of_ends(f.path, &l, now, &d);
     }
+    wording_flags(&d, keys, rules.nonly);
     if (json)
         show_json(path, &l, &d);
     else

@@ -17,7 +17,8 @@ libconf_a_SOURCES = \
 	src/conf/type_parse.c \
 	src/conf/type_rules.c \
 	src/conf/type_print.c \
-	src/conf/types.h
+	src/conf/types.h \
+	src/conf/wording.c src/conf/wording.h
 
 # The sample, and the reference that the lint keys-documented holds to the table.
 dist_doc_DATA += doc/configuration.md conf/sallyport.conf

@@ -250,7 +250,7 @@ static void refuse(const struct opening *o)
         err_setx(&o->r->why, "the PIN is locked after too many wrong ones");
     } else if (s.wrong_pin || (has_pin && o->asked > 1)) {
         err_setx(&o->r->why, "the PIN is wrong");
-        err_setx(&o->r->hint, "it is in password_file; the token locks it after some wrong ones");
+        err_setx(&o->r->hint, "it is in `password_file`; the token locks it after some wrong ones");
     } else if (o->asked > 0 && !has_pin) {
         err_setx(&o->r->why, "a PIN is needed");
         err_setx(&o->r->hint, "put it into a file: password_file = FILE");
@@ -258,8 +258,9 @@ static void refuse(const struct opening *o)
         /* Not every provider tells which of them it is. */
         err_setx(&o->r->why, "no such private key, or the PIN is wrong%s%s",
                  s.text[0] != '\0' ? ": " : "", s.text);
-        err_setx(&o->r->hint, "the PIN is in password_file, and the token locks it after some "
-                              "wrong ones; what there is: p11tool --login --list-privkeys URI");
+        err_setx(&o->r->hint, "the PIN is in `password_file`, and the token locks it after some "
+                              "wrong ones; to see what there is: p11tool --login --list-privkeys "
+                              "URI");
     } else if (s.text[0] == '\0' || says(s.text, "not found")) {
         err_setx(&o->r->why, "no such private key, or no such token");
         err_setx(&o->r->hint, "what there is: p11tool --list-tokens, and "

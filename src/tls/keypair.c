@@ -174,7 +174,7 @@ static void check_dates(const struct judge *j, X509 *x, bool leaf)
     cert_subject(x, name);
     if (until < now)
         diag_add(j->d, served ? DIAG_WARNING : DIAG_ERROR, j->where,
-                 leaf && !served ? "renew it; expired = serve in the [store] uses it all the same"
+                 leaf && !served ? "renew it; expired = serve uses it all the same"
                                  : "renew it",
                  "%s: the %s %s expired %s (%s)", j->path, what, name,
                  distance_text(until, now, when), date_text(until, date));

@@ -160,11 +160,11 @@ static void check_issuer(struct work *w, const struct listed *l)
     if (named && !signed_by)
         diag_add(w->d, DIAG_ERROR, l->where,
                  "was the CA made anew under its old name? name the CRL that goes with it",
-                 "%s: the CRL of %s is not signed by the %s in ca", l->path, name, name);
+                 "%s: the CRL of %s is not signed by the %s in `ca`", l->path, name, name);
     else if (!named)
         diag_add(w->d, DIAG_NOTE, l->where, NULL,
                  "%s: the CRL of %s counts for clients that send that CA's certificate along; no "
-                 "CA of this name is in ca", l->path, name);
+                 "CA of this name is in `ca`", l->path, name);
 }
 
 static void check_dates(const struct work *w, const struct listed *l)

@@ -49,7 +49,7 @@ char *alien_hint(enum alien a, enum parts_use use, const char *path)
         return mem_strdup(use == PARTS_TRUST_FILE
                               ? "it goes into the setting `crl`; here, name the certificate of "
                                 "the CA that issued it"
-                              : "it goes into the setting `crl` of a [trust]");
+                              : "it goes into the setting `crl`, beside the `ca` it is of");
     case ALIEN_PKCS7:
         return mem_printf("convert it: openssl pkcs7 -in %s -print_certs -out %s.pem (with "
                           "-inform DER if it is not text)", path, path);

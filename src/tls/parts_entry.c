@@ -156,7 +156,7 @@ static char *key_password_hint(const struct parts *p, const struct passwords *pw
     if (hint != NULL)
         return hint;
     if (pw->key != NULL)
-        return mem_strdup("it is the key's own that belongs into key_password_file");
+        return mem_strdup("it is the key's own that belongs into `key_password_file`");
     return mem_strdup("it is not the keystore's: name a file that holds it: "
                       "key_password_file = FILE");
 }
@@ -255,8 +255,7 @@ int parts_damaged(const struct parts *p, const char *why, struct diags *d)
 void parts_unchecked(const struct parts *p, struct diags *d)
 {
     diag_add(d, p->use == PARTS_SHOW ? DIAG_NOTE : DIAG_WARNING, p->in->where,
-             p->use == PARTS_SHOW ? "name a file that holds its password: --password-file FILE"
-                                  : "name a file that holds its password: password_file = FILE",
+             "name a file that holds its password: password_file = FILE",
              "%s is used without its password, so nothing shows whether it was changed",
              p->in->path);
 }

@@ -162,7 +162,7 @@ WRONG = {
     "text": (lambda f, c: c.file("crl.txt", "no list\n"), r"neither PEM nor DER"),
     "of another CA": (lambda f, c: f.other_crl, r"there are CRLs, and none of CN=CRL Root"),
     "of a CA of the same name": (lambda f, c: f.twin_crl,
-                                 r"the CRL of CN=CRL Root is not signed by the CN=CRL Root in ca"),
+                                 r"CRL of CN=CRL Root is not signed by the CN=CRL Root in `ca`"),
     "damaged": (lambda f, c: c.file("cut.crl", f.root_crl.read_text()[:200]), r"damaged|END"),
 }
 

@@ -3,6 +3,8 @@
 import os
 import pwd
 
+import pytest
+
 from harness import client, gate
 from harness.gate import Gate
 from harness.origin import echo
@@ -70,3 +72,40 @@ def test_dump_is_a_configuration(config, certs, tmp_path):
         return [s for s in lines if s]
     assert bare(again.stdout) == bare(once)
     assert gate.run("check", "-c", second).returncode == 0
+
+
+# What is wrong, and the words of the hint for who gave flags, and variables.
+HINTS = {
+    "no key": (lambda c: {"cert": c.server.cert}, "--key FILE", "SALLYPORT_KEY=FILE"),
+    "an encrypted key": (lambda c: {"cert": c.server.cert, "key": c.server_encrypted.key},
+                         "--password-file FILE", "SALLYPORT_PASSWORD_FILE=FILE"),
+    "expired": (lambda c: {"cert": c.server_expired.cert, "key": c.server_expired.key},
+                "--expired serve uses it", "SALLYPORT_EXPIRED=serve uses it"),
+    "a key for a certificate": (lambda c: {"cert": c.server.key},
+                                "the setting --key", "the setting SALLYPORT_KEY"),
+    "no such user": (lambda c: {"cert": c.server.cert, "key": c.server.key,
+                                "user": "nobody-has-this-name"},
+                     "--user NAME", "SALLYPORT_USER=NAME"),
+}
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+@pytest.mark.parametrize("case", HINTS)
+def test_hints_name_what_was_given(certs, case, verb):
+    if case == "no such user" and os.getuid() != 0:
+        pytest.skip("only root changes the user")
+    make, by_flag, by_variable = HINTS[case]
+    given = {"listen": "127.0.0.1:0", "upstream": "127.0.0.1:9", **make(certs)}
+    flags = [word for key, value in given.items() for word in (f"--{key}", value)]
+    variables = {f"SALLYPORT_{key.upper()}": str(value) for key, value in given.items()}
+    for words, done in ((by_flag, gate.run(verb, *flags)),
+                        (by_variable, gate.run(verb, env=gate.environment(**variables)))):
+        said = done.stdout + done.stderr
+        assert done.returncode == 1 and words in said, said
+
+
+def test_an_expired_certificate_by_flag(certs):
+    done = gate.run("check", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9", "--cert",
+                    certs.server_expired.cert, "--key", certs.server_expired.key,
+                    "--expired", "serve")
+    assert done.returncode == 0 and "warning: --cert" in done.stdout, done.stdout

@@ -135,7 +135,7 @@ Test(load_crl, by_somebody_else)
                                                       .usage = "critical,keyCertSign" });
 
     refuses(&ca, make_crl(&twin, &(struct crl_spec){ 0 }),
-            "/t/ca.crl: the CRL of CN=ca is not signed by the CN=ca in ca");
+            "/t/ca.crl: the CRL of CN=ca is not signed by the CN=ca in `ca`");
     refuses(&ca, make_crl(&other, &(struct crl_spec){ 0 }),
             "there are CRLs, and none of CN=ca; clients that this CA issued are refused (add the "
             "CRL of CN=ca)");

@@ -39,7 +39,7 @@ Test(load_jks, the_key_has_a_password_of_its_own)
                       "the password does not open the private key \"node1\" in /k/keypass.j");
         refuses_store(files[i], (struct how){ .store = PASS }, "key_password_file = FILE");
         refuses_store(files[i], (struct how){ .store = PASS, .key = "nonsense" },
-                      "(it is the key's own that belongs into key_password_file)");
+                      "(it is the key's own that belongs into `key_password_file`)");
     }
     /* It was given, and is not needed. */
     serves("one.jks", (struct how){ .store = PASS, .key = OTHER }, "CN=node1/node1 CN=ca/node1");
