@@ -77,8 +77,8 @@ static void check_keystore(const struct store_input *in, const struct parts *p, 
         if (in->nkeys == 0 && !in->mixed)
             diag_add(d, DIAG_ERROR, p->in->where,
                      "name the keystore that holds the key; trusted certificates go into `ca`",
-                     "no private key entry in %s (%zu trusted certificates)", p->in->path,
-                     p->ncerts);
+                     "no private key entry in %s (%zu trusted certificate%s)", p->in->path,
+                     p->ncerts, p->ncerts == 1 ? "" : "s");
         return;
     }
     if (in->alias == NULL && p->nkeys > 1) {

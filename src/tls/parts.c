@@ -71,7 +71,8 @@ static int refuse_empty_keystore(const struct parts *p, struct diags *d)
 
     if (p->use == PARTS_KEY_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, hint,
-                 "no private key entry in %s (%zu trusted certificates)", p->in->path, p->ncerts);
+                 "no private key entry in %s (%zu trusted certificate%s)", p->in->path,
+                 p->ncerts, p->ncerts == 1 ? "" : "s");
     else if (p->use == PARTS_CRL_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, "name the CRL as a file of its own, PEM or DER",
                  "%s is %s, which holds no certificate revocation list", p->in->path,

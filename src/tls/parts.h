@@ -27,6 +27,7 @@ enum alien {                    /* what is neither certificate nor key, but know
     ALIEN_BCFKS,
     ALIEN_BKS,
     ALIEN_OPENSSH,
+    ALIEN_OPENSSH_ED25519,
     ALIEN_PGP,
     ALIEN_PARAMETERS,
     ALIEN_UTF16,
@@ -185,7 +186,7 @@ void parts_add_token_key(struct parts *p, EVP_PKEY *key);
 
 /* By content, for what is not PEM. */
 enum alien alien_of_bytes(const uint8_t *p, size_t len);
-enum alien alien_of_pem(const char *block);
+enum alien alien_of_pem(const char *block, const uint8_t *der, size_t len);
 const char *alien_text(enum alien a);           /* "a certificate signing request" */
 /* What to do with it instead; the caller's to free(), or NULL. */
 char *alien_hint(enum alien a, enum parts_use use, const char *path);

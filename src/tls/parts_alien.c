@@ -16,6 +16,7 @@ static const struct {
     { ALIEN_BCFKS, "a BouncyCastle keystore (BCFKS), which is not supported" },
     { ALIEN_BKS, "a BouncyCastle keystore (BKS), which is not supported" },
     { ALIEN_OPENSSH, "an OpenSSH private key" },
+    { ALIEN_OPENSSH_ED25519, "an OpenSSH private key (Ed25519)" },
     { ALIEN_PGP, "an OpenPGP file" },
     { ALIEN_PARAMETERS, "a file of parameters" },
     { ALIEN_UTF16, "a text file in UTF-16" },
@@ -58,7 +59,11 @@ char *alien_hint(enum alien a, enum parts_use use, const char *path)
     case ALIEN_BKS:
         return keystore_hint(path, "BKS");
     case ALIEN_OPENSSH:
-        return mem_printf("convert a copy of it in place: ssh-keygen -p -m PKCS8 -f %s", path);
+        return mem_printf("convert a copy: cp %s %s.pem && ssh-keygen -p -m PKCS8 -f %s.pem", path,
+                          path, path);
+    case ALIEN_OPENSSH_ED25519:
+        return mem_strdup("ssh-keygen cannot convert this kind; make a new key (openssl genpkey "
+                          "-algorithm ed25519 -out FILE) and have a certificate issued for it");
     case ALIEN_UTF16:
         return mem_printf("save it as plain text: iconv -f UTF-16 -t ASCII %s > %s.pem", path,
                           path);
@@ -67,7 +72,15 @@ char *alien_hint(enum alien a, enum parts_use use, const char *path)
     }
 }
 
-enum alien alien_of_pem(const char *block)
+/* "openssh-key-v1" NUL, then among others the public key, whose type comes first. */
+static bool is_ed25519(const uint8_t *p, size_t len)
+{
+    static const char type[] = "\0\0\0\x0bssh-ed25519";
+
+    return memmem(p, len, type, sizeof(type) - 1) != NULL;
+}
+
+enum alien alien_of_pem(const char *block, const uint8_t *der, size_t len)
 {
     static const struct {
         const char *block;
@@ -92,7 +105,8 @@ enum alien alien_of_pem(const char *block)
 
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
         if (strcmp(block, blocks[i].block) == 0)
-            return blocks[i].kind;
+            return blocks[i].kind == ALIEN_OPENSSH && is_ed25519(der, len) ? ALIEN_OPENSSH_ED25519
+                                                                           : blocks[i].kind;
     return ALIEN_NONE;
 }
 

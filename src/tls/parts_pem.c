@@ -122,7 +122,8 @@ static void block(struct reader *r, const char *name, char *header, uint8_t *dat
         if (parts_add_key(r->out, form, header, data, (size_t)len, line_of(r, r->begin),
                           r->password, r->d) != 0)
             r->rc = -1;
-    } else if ((kind = alien_of_pem(name)) != ALIEN_CRL || !parts_wants_crls(r->out)) {
+    } else if ((kind = alien_of_pem(name, data, (size_t)len)) != ALIEN_CRL
+               || !parts_wants_crls(r->out)) {
         parts_add_alien(r->out, kind, data, (size_t)len);
     } else {
         add_crl(r, data, len);

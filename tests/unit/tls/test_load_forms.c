@@ -291,6 +291,22 @@ Test(load_forms, what_is_no_certificate_file)
             "/f is an OpenSSH private key, not a certificate");
 }
 
+Test(load_forms, each_kind_of_openssh_key_has_advice_that_works)
+{
+    /* "…ssh-ed25519" with its length in front */
+    static const char *const keys[][2] = {
+        { "AAAAC3NzaC1lZDI1NTE5", "(ssh-keygen cannot convert this kind; make a new key" },
+        { "AAAAB3NzaC1yc2E=", "(convert a copy: cp /f /f.pem && ssh-keygen -p -m PKCS8 -f /f." },
+    };
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        char *text = mem_printf("-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n"
+                                "-----END OPENSSH PRIVATE KEY-----\n", keys[i][0]);
+        refuses(text, NULL, keys[i][1]);
+        free(text);
+    }
+}
+
 Test(load_forms, a_request_and_a_public_key_are_named)
 {
     struct made m = make_server("x", NULL, "EC");
