@@ -143,6 +143,29 @@ static void add_ref(struct builder *b, struct conf_head *h, const struct key_row
     b->refs[b->nrefs++] = (struct conf_ref){ route, row, mem_strdup(value) };
 }
 
+static bool is_path(enum conf_type t)
+{
+    return t == TYPE_FILE || t == TYPE_KEY || t == TYPE_SECRET || t == TYPE_LOG;
+}
+
+/* What a shell would have taken away or replaced. */
+static bool is_shell(const struct key_row *row, struct span text, struct refusal *r)
+{
+    char first = text.p[0], last = text.p[text.len - 1];
+
+    if (text.len > 1 && (first == '"' || first == '\'') && first == last) {
+        r->secret = memmem(text.p, text.len, "pin-value", strlen("pin-value")) != NULL;
+        err_setx(&r->hint, "write it without them");
+        err_setx(&r->why, "the value stands in quotes, which would be a part of it");
+    } else if (is_path(row->type) && first == '~') {
+        err_setx(&r->hint, "write the whole path; a file of that name is ./~…");
+        err_setx(&r->why, "~ does not stand for a home directory here");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void parse_one(struct builder *b, struct conf_head *h, const struct key_row *row,
                       struct span text, struct origin at)
 {
@@ -151,7 +174,8 @@ static void parse_one(struct builder *b, struct conf_head *h, const struct key_r
     if (text.len == 0)
         err_setx(&r.why, "%s", row->flags & ROW_COMMA ? "an empty item in the list"
                                                        : "the value is missing");
-    else if (type_parse(row, text, at.file, type_field(row, h), &r) == 0) {
+    else if (!is_shell(row, text, &r)
+             && type_parse(row, text, at.file, type_field(row, h), &r) == 0) {
         if (row->type == TYPE_RULE) {       /* each stands on a line of its own */
             struct conf_rules *rules = type_field(row, h);
             rules->v[rules->n - 1].at = at;

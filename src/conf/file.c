@@ -38,7 +38,7 @@ static bool is_shown(const struct wanted *w)
 static int refuse(const struct wanted *w, char *hint, const char *fmt, ...)
 {
     bool shown = is_shown(w);
-    char message[512];
+    char message[PATH_MAX + 128];       /* a link's target in it */
     va_list ap;
 
     va_start(ap, fmt);
@@ -111,7 +111,8 @@ static int refuse_permission(const struct wanted *w)
 
     user_name(geteuid(), me);
     if (stat(what, &st) == 0)
-        refuse(w, mem_printf("let %s %s it", me, folder ? "enter" : "read"),
+        refuse(w, mem_printf("the user \"%s\" has to be allowed to %s: chown, or chgrp and chmod "
+                             "g+%s", me, folder ? "enter it" : "read it", folder ? "x" : "r"),
                "permission denied (%s belongs to %s:%s with mode %04o; this runs as %s)",
                folder ? folder : "it", user_name(st.st_uid, owner), group_name(st.st_gid, group),
                (unsigned)st.st_mode & 07777u, me);
@@ -121,15 +122,32 @@ static int refuse_permission(const struct wanted *w)
     return -1;
 }
 
+/* Where a link leads, though nothing is there; NULL: it is no link. The caller's. */
+static char *dead_link(const char *path)
+{
+    char to[PATH_MAX];
+    ssize_t n = readlink(path, to, sizeof(to));
+
+    return n < 0 ? NULL : mem_strndup(to, (size_t)n);
+}
+
+static int refuse_missing(const struct wanted *w)
+{
+    char *to = dead_link(w->path), *gap = to == NULL ? obstacle(w->path, ENOENT) : NULL;
+    int rc = to != NULL ? refuse(w, NULL, "a link to %s, which does not exist", to)
+                        : refuse(w, gap != NULL ? mem_printf("there is no folder %s", gap) : NULL,
+                                 "no such file");
+
+    free(to);
+    free(gap);
+    return rc;
+}
+
 static int refuse_open(const struct wanted *w, int reason)
 {
     if (reason == EACCES)
         return refuse_permission(w);
-
-    char *gap = reason == ENOENT ? obstacle(w->path, ENOENT) : NULL;
-    char *hint = gap ? mem_printf("there is no folder %s", gap) : NULL;
-    free(gap);
-    return refuse(w, hint, "%s", reason == ENOENT ? "no such file" : strerror(reason));
+    return reason == ENOENT ? refuse_missing(w) : refuse(w, NULL, "%s", strerror(reason));
 }
 
 /* All of a descriptor, from its beginning where it has one (it may be read again at

@@ -339,6 +339,20 @@ static unsigned pem_line(struct span rest)
     return 0;
 }
 
+/* A keystore, a DER file, text in UTF-16: none has many lines, but each would be wrong. */
+static const char *what_else(const char *bytes, size_t len)
+{
+    size_t controls = 0, n = len < 1024 ? len : 1024;
+
+    if (len >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0))
+        return "text in UTF-16";
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        controls += (c < 0x20 && strchr("\t\r\n", c) == NULL) || c == 0x7f || c == 0;
+    }
+    return controls > n / 16 && controls > 4 ? "binary data" : NULL;
+}
+
 void source_parse(const char *bytes, size_t len, const char *path, struct settings *out,
                   struct diags *d)
 {
@@ -350,6 +364,16 @@ void source_parse(const char *bytes, size_t len, const char *path, struct settin
         diag_add(d, DIAG_ERROR, (struct diag_at){ .at = { path, pem } },
                  "certificates and keys stand in files of their own, named by cert, key and ca",
                  "this is a PEM file, not a configuration");
+        return;
+    }
+    const char *else_what = what_else(bytes, len);
+    if (else_what != NULL) {
+        bool text = strncmp(else_what, "text", 4) == 0;
+        diag_add(d, DIAG_ERROR, (struct diag_at){ .at = { path, 0 } },
+                 text ? "save it as UTF-8"
+                      : "keystores and certificates are named by cert and ca; what is in one, "
+                        "sallyport show tells",
+                 "this is %s, not a configuration", else_what);
         return;
     }
     int rc = ini_parse_stream(read_line, &s, take_value, &s);

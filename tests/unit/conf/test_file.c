@@ -119,6 +119,15 @@ Test(file, missing_empty_or_no_file)
     free(named);
 }
 
+Test(file, a_link_to_nothing)
+{
+    char *link = path_to("link");
+
+    cr_assert_eq(symlink("gone.pem", link), 0);
+    refused(link, "a link to gone.pem, which does not exist", "");
+    free(link);
+}
+
 Test(file, whose_path_is_the_value_is_not_named_twice)
 {
     struct diag_at at = where;

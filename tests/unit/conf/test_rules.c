@@ -52,6 +52,16 @@ static const struct {
       { DIAG_ERROR, 9, "workers", "set on line 8 already", "" }, 1 },
     { GOOD "[proxy]\nuser =\n", { DIAG_ERROR, 8, "user", "the value is missing", "" }, 0 },
 
+    /* what a shell would have understood */
+    { "[store s]\ncert = \"c.pem\"\n" ROUTE,
+      { DIAG_ERROR, 2, "cert", "stands in quotes", "without them" }, 0 },
+    { GOOD "[proxy]\nworkers = '2'\n",
+      { DIAG_ERROR, 8, "workers", "stands in quotes", "without them" }, 0 },
+    { "[store s]\ncert = ~/c.pem\n" ROUTE,
+      { DIAG_ERROR, 2, "cert", "~ does not stand for a home", "./~" }, 0 },
+    { "[store s]\ncert = c\nkey = \"pkcs11:token=a?pin-value=1234\"\n" ROUTE,
+      { DIAG_ERROR, 3, "key", "stands in quotes", "without them" }, 0 },
+
     /* [store]: keys in tokens */
     { "[store s]\ncert = c.pem\nkey = pkcs11:token=a?pin-value=1234\n" ROUTE,
       { DIAG_ERROR, 3, "key", "a PIN in the URI", "password_file = FILE" }, 0 },
