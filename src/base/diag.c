@@ -35,11 +35,15 @@ static struct diag *append(struct diags *d, enum diag_level level)
 void diag_add(struct diags *d, enum diag_level level, struct diag_at where, const char *hint,
               const char *fmt, ...)
 {
-    char message[1024];
-    va_list ap;
+    va_list ap, again;
 
     va_start(ap, fmt);
-    vsnprintf(message, sizeof(message), fmt, ap);
+    va_copy(again, ap);
+    int len = vsnprintf(NULL, 0, fmt, ap);
+    size_t room = len > 0 ? (size_t)len + 1 : 1;
+    char *message = mem_zalloc(room);
+    vsnprintf(message, room, fmt, again);
+    va_end(again);
     va_end(ap);
 
     struct diag *g = append(d, level);
@@ -48,16 +52,38 @@ void diag_add(struct diags *d, enum diag_level level, struct diag_at where, cons
     g->section = dup_or_null(where.section);
     g->key = dup_or_null(where.key);
     g->value = dup_or_null(where.value);
-    g->message = mem_strdup(message);
+    g->message = message;
     g->hint = dup_or_null(hint);
 }
 
-#define SHOWN_VALUE 120 /* of a value; the line number says where the rest is */
+#define SHOWN_VALUE 300 /* of a value; the line number says where the rest is */
+
+static bool ends_word(char c)
+{
+    return c == '\0' || strchr(" ,:;)", c) != NULL;
+}
+
+/* The message for a line that shows the value already: a path is not said twice. The
+   caller's. */
+static char *message_beside_value(const struct diag *g)
+{
+    const char *path = g->value, *hit;
+    size_t n = path != NULL ? strlen(path) : 0;
+
+    if (n == 0 || n > SHOWN_VALUE || strchr(path, '/') == NULL)
+        return mem_strdup(g->message);
+    hit = strstr(g->message, path);
+    if (hit == NULL || !ends_word(hit[n]) || (hit > g->message && hit[-1] != ' '))
+        return mem_strdup(g->message);
+    if (hit == g->message && strncmp(hit + n, ": ", 2) == 0)
+        return mem_strdup(hit + n + 2);
+    return mem_printf("%.*sit%s", (int)(hit - g->message), g->message, hit + n);
+}
 
 /* `level` is "error: " or "", where the line says it already. */
 static char *line_of(const struct diag *g, const char *level)
 {
-    char place[32] = "", value[SHOWN_VALUE * 4 + 1] = "";
+    char place[32] = "", value[SHOWN_VALUE * 4 + 1] = "", *message = message_beside_value(g), *line;
     bool cut = g->value != NULL && strlen(g->value) > SHOWN_VALUE;
 
     if (g->line > 0)
@@ -65,12 +91,14 @@ static char *line_of(const struct diag *g, const char *level)
     if (g->value != NULL)
         str_escape(value, sizeof(value),
                    (struct span){ g->value, cut ? SHOWN_VALUE : strlen(g->value) });
-    return mem_printf("%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
+    line = mem_printf("%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", g->file ? g->file : "", place,
                       g->file ? ": " : "", level, g->section ? "[" : "",
                       g->section ? g->section : "", g->section ? "] " : "", g->key ? g->key : "",
                       g->value ? " = \"" : "", value, cut ? "..." : "", g->value ? "\"" : "",
-                      g->key || g->value ? ": " : "", g->message, g->hint ? " (" : "",
+                      g->key || g->value ? ": " : "", message, g->hint ? " (" : "",
                       g->hint ? g->hint : "", g->hint ? ")" : "");
+    free(message);
+    return line;
 }
 
 char *diag_text(const struct diag *g)

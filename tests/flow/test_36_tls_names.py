@@ -165,7 +165,7 @@ def test_pairs_come_go_and_change(serve, folder, certs, named):
 
 @pytest.mark.parametrize("spoil, reason", [
     (lambda f: (f / "b.key").unlink(), "no private key for the certificate CN=b"),
-    (lambda f: (f / "b.crt").unlink(), "no certificate for the private key in .*b.key"),
+    (lambda f: (f / "b.crt").unlink(), "b.key\": no certificate for the private key in it"),
     (lambda f: shutil.copyfile(f / "a.key", f / "b.key"), "b.key.* does not belong|b.crt"),
     (lambda f: (f / "b.crt").write_text("-----BEGIN CERTIFICATE-----\n"), "b.crt"),
     (lambda f: (f / "b.crt").write_text(""), "b.crt"),

@@ -99,7 +99,7 @@ def test_expired_while_it_was_served(sallyport, config, origin, certs, tmp_path)
 
     proxy.signal(signal.SIGHUP)
     proxy.await_message("^reload done")
-    assert any("brief.crt: the certificate CN=localhost expired" in w for w in warnings(proxy))
+    assert any('brief.crt": the certificate CN=localhost expired' in w for w in warnings(proxy))
     shutil.copy(certs.server_new.key, key)
     shutil.copy(certs.server_new.cert, cert)
     assert proxy.await_message("^reload done")["generation"] == "3"

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -213,7 +214,7 @@ def test_a_key_that_lies_open(config, certs, opened, tmp_path, mode):
     assert code == 0 and len(lines) == MODES[mode], lines
     for line in lines:
         assert "warning: [store node] key" in line
-        assert f"everybody on this machine can read the private key in {key}" in line
+        assert f'"{key}": everybody on this machine can read the private key in it' in line
         assert f"mode {mode:04o}" in line and f"(chmod o-rwx {key})" in line
 
 
@@ -265,3 +266,30 @@ def test_each_pair_of_a_folder_is_proved(certs, tmp_path):
                                               "route r": {**route, **more}})
         assert exit_code == code
         assert any("OpenSSL refuses the certificate CN=weak" in s for s in said) == (code == 1)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen")
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
+def test_the_way_out_for_an_openssh_key_works(config, certs, tmp_path, kind):
+    key = tmp_path / kind
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
+    (line,), code = findings(tmp_path, config("127.0.0.1:9", store={"cert": certs.server.cert,
+                                                                    "key": key}))
+    assert code == 1 and "is an OpenSSH private key" in line, line
+    if kind == "ed25519":
+        command = re.search(r"\((openssl genpkey .*) FILE\)", line).group(1) + f" {key}.pem"
+    else:
+        command = re.search(r"\(convert a copy: (cp .*)\)$", line).group(1)
+        command = command.replace("-p -m", "-p -P '' -N '' -m")     # what it asks for
+    subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
+    assert "PRIVATE KEY" in openssl("pkey", "-in", f"{key}.pem")
+
+
+def test_what_is_no_configuration_is_one_finding(certs):
+    der = certs.dir / "check.der"
+    openssl("pkcs12", "-export", "-in", certs.server.cert, "-inkey", certs.server.key,
+            "-passout", "pass:changeit", "-out", der)
+    for path in (der, certs.server.cert):
+        done = gate.run("check", "-c", path)
+        assert done.returncode == 1 and done.stdout.count("error: ") == 1, done.stdout
+        assert "not a configuration" in done.stdout

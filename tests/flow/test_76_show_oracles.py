@@ -132,11 +132,11 @@ def test_an_encrypted_ca_key(stores, tmp_path):
 
 # --- what is in the way ---
 
-WORDS = {       # {file} is the file, {form} the form
+WORDS = {       # {file} is the file, or "it" where the line names it before; {form} the form
     "wrong password": r"the password does not open {file} \(.*{form}",
     "wrong key password": r'the password does not open the private key "server-1" in {file}',
     "damaged": r"{file} is .*{form}.*, but damaged",
-    "no key": r"no private key entry in {file} \(1 trusted certificates\)",
+    "no key": r"no private key entry in {file} \(1 trusted certificate\)",
     "unsupported": r'{file} holds a secret key \(entry 1, "symmetric"\)',
     "several": r'{file} .*"one".*"two"',
     "no such alias": r'no private key entry "three" in {file}',
@@ -144,7 +144,7 @@ WORDS = {       # {file} is the file, {form} the form
 
 
 def says(what, line, file, form):
-    return re.search(WORDS[what].replace("{file}", re.escape(str(file))).replace(
+    return re.search(WORDS[what].replace("{file}", f"(?:{re.escape(str(file))}|it)").replace(
         "{form}", re.escape(form)), line, re.I)
 
 

@@ -145,7 +145,8 @@ def test_what_is_wrong_is_told(refused, token, certs, open_folder):
     assert "no such private key" in refused(key=[token.rsa, missing])
     assert "no such private key" in refused(key=token.uri("object=ec", token="nobody"))
     line = refused(cert=certs.server_new.cert, key=token.ec)
-    assert f"the private key in {token.ec} (EC P-256) does not belong to the certificate" in line
+    assert f'"{token.ec}": the private key in ' in line
+    assert "(EC P-256) does not belong to the certificate" in line
     assert "by the scheme sesame: (" in refused(key="sesame:open")
     line = refused(key="pkcs11:token=gate;object=ec?module-path=/nowhere.so")
     assert "the key cannot be had: " in line and "module-path=FILE" in line

@@ -100,7 +100,7 @@ Test(diag, a_long_value_is_cut_and_a_strange_one_escaped)
     value[sizeof(value) - 1] = '\0';
     diag_add(&d, DIAG_ERROR, (struct diag_at){ .key = "k", .value = value }, NULL, "too long");
     char *text = diag_text(&d.v[0]);
-    cr_assert_lt(strlen(text), 200);
+    cr_assert_lt(strlen(text), 400);
     cr_assert_not_null(strstr(text, "vvv...\": too long"), "%s", text);
     free(text);
 
@@ -110,6 +110,36 @@ Test(diag, a_long_value_is_cut_and_a_strange_one_escaped)
     cr_assert_null(strchr(text, '\n'));
     cr_assert_not_null(strstr(text, "k = \"\\x0a\\x0a"), "%s", text);
     free(text);
+    diags_free(&d);
+}
+
+static void reads(const char *value, const char *message, const char *expected)
+{
+    struct diags d = { 0 };
+
+    diag_add(&d, DIAG_ERROR, (struct diag_at){ .key = "k", .value = value }, NULL, "%s", message);
+    char *text = diag_text(&d.v[0]);
+    cr_expect_str_eq(text, expected);
+    cr_expect_str_eq(d.v[0].message, message, "JSON has it whole");
+    free(text);
+    diags_free(&d);
+}
+
+Test(diag, a_path_that_is_the_value_is_said_once)
+{
+    reads("/a/b", "/a/b: it expired", "error: k = \"/a/b\": it expired");
+    reads("/a/b", "no key for X in /a/b", "error: k = \"/a/b\": no key for X in it");
+    reads("/a/b", "/a/b is empty", "error: k = \"/a/b\": it is empty");
+    reads("/a/b", "not in /a/b.c or /x/a/b", "error: k = \"/a/b\": not in /a/b.c or /x/a/b");
+    reads("on", "on is no path", "error: k = \"on\": on is no path");
+}
+
+Test(diag, a_message_of_any_length)
+{
+    struct diags d = { 0 };
+
+    diag_add(&d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%5000s", "end");
+    cr_assert_eq(strlen(d.v[0].message), 5000);
     diags_free(&d);
 }
 

@@ -265,7 +265,7 @@ Test(load, a_key_of_another_certificate_names_both_files)
     struct tls_input cert = input_text("/e/tls.crt", text), k = input_text("/e/tls.key", key);
 
     refuses(&f, &cert, 1, &k, 1,
-            "the private key in /e/tls.key (RSA 2048) does not belong to the certificate CN=leaf "
+            "the private key in it (RSA 2048) does not belong to the certificate CN=leaf "
             "in /e/tls.crt (EC P-256)");
     free(text);
     free(key);
