@@ -188,6 +188,19 @@ static void refuse_key(struct source *s, const char *key)
     s->key_refused = true;
 }
 
+/* The way out for a line that is too long; the caller's. */
+static char *shorter(const struct key_row *row)
+{
+    bool path = row != NULL && (row->type == TYPE_FILE || row->type == TYPE_KEY
+                                || row->type == TYPE_SECRET || row->type == TYPE_LOG);
+
+    if (path)
+        return mem_strdup("write the path relative to this file's folder, or make a link to it");
+    return row != NULL && row->flags & ROW_LIST
+               ? mem_strdup("write the list's values on several lines, indented")
+               : NULL;
+}
+
 /* "key = value": whether inih may see it. */
 static bool read_key(struct source *s, struct span text)
 {
@@ -205,12 +218,7 @@ static bool read_key(struct source *s, struct span text)
         char message[96];
         snprintf(message, sizeof(message), "the line has %zu bytes, %zu are possible", text.len,
                  s->room);
-        const struct key_row *row = row_of(s, key);
-        finding(s, s->key, (struct span){ 0 },
-                row != NULL && row->flags & ROW_LIST
-                    ? mem_strdup("write the list's values on several lines, indented")
-                    : NULL,
-                message);
+        finding(s, s->key, (struct span){ 0 }, shorter(row_of(s, key)), message);
     } else {
         s->key_refused = false;
     }
@@ -261,7 +269,7 @@ static bool read_continuation(struct source *s, struct span text)
         char message[96];
         snprintf(message, sizeof(message), "the line has %zu bytes, %zu are possible",
                  text.len + 1, s->room);
-        finding(s, s->key, (struct span){ 0 }, NULL, message);
+        finding(s, s->key, (struct span){ 0 }, shorter(row), message);
         return false;
     }
     return true;

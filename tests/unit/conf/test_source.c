@@ -214,7 +214,7 @@ Test(limits, a_line_is_whole_or_refused)
             cr_expect_eq(s.n, 3);
             cr_expect_eq(strlen(s.v[1].value), n - strlen("cert = "));
         } else {
-            struct expected x = { DIAG_ERROR, 2, "cert", "are possible", "several lines" };
+            struct expected x = { DIAG_ERROR, 2, "cert", "are possible", "a link to it" };
             cr_expect(find_finding(&d, &x) != NULL && d.n == 1, "%zu bytes: %s", n, findings(&d));
             cr_expect_eq(s.n, 2, "%zu bytes: the rest of the line became a setting", n);
         }
@@ -260,6 +260,21 @@ Test(limits, what_continues_a_refused_key_goes_with_it)
     free(text);
     free(ini);
     free(all);
+    settings_free(&s);
+    diags_free(&d);
+}
+
+Test(limits, a_long_list_is_told_to_take_several_lines)
+{
+    struct diags d = { 0 };
+    char *ini = long_line(400, "alpn = ", "");
+    char *route = mem_printf("[route r]\n%s", ini + strlen("[store s]\n"));
+    struct settings s = parse(route, strlen(route), &d);
+    struct expected x = { DIAG_ERROR, 2, "alpn", "are possible", "several lines" };
+
+    cr_expect(find_finding(&d, &x) != NULL && d.n == 1, "%s", findings(&d));
+    free(ini);
+    free(route);
     settings_free(&s);
     diags_free(&d);
 }
