@@ -22,6 +22,8 @@ struct diff {
     struct side before, after;
     struct diags *d;
     size_t changes;
+    item was, is;               /* an intermediate's replacement, not told yet, */
+    size_t files;               /* and in how many files it is the same */
 };
 
 /* --- what belongs together --- */
@@ -50,6 +52,14 @@ static int by_content(const void *x, const void *y)
     int c = by_owner(a, b);
 
     return c != 0 ? c : strcmp(a->fact.sha256, b->fact.sha256);
+}
+
+static int by_content_in_file(const void *x, const void *y)
+{
+    item a = *(const item *)x, b = *(const item *)y;
+    int c = by_content(x, y);
+
+    return c != 0 ? c : cmp_text(a->fact.path, b->fact.path);
 }
 
 static int by_subject(const void *x, const void *y)
@@ -143,7 +153,8 @@ static void say(struct diff *df, item i, const struct line *l)
         diag_add(df->d, DIAG_NOTE, where, NULL, "%s: %s", i->fact.path, l->text);
 }
 
-static void say_replaced(struct diff *df, item before, item after)
+/* `files`: in how many of them it is the same. */
+static void say_replaced(struct diff *df, item before, item after, size_t files)
 {
     const struct fact *a = &before->fact, *b = &after->fact;
     char was[DATE_TEXT_MAX], is[DATE_TEXT_MAX];
@@ -165,7 +176,30 @@ static void say_replaced(struct diff *df, item before, item after)
         put(&l, ", key %s -> %s", a->key, b->key);
     if (strcmp(a->path, b->path) != 0)
         put(&l, ", it was in %s", a->path);
+    if (files > 1)
+        put(&l, "; the same in %zu more file%s", files - 1, files == 2 ? "" : "s");
     say(df, after, &l);
+}
+
+static void say_pending(struct diff *df)
+{
+    if (df->files > 0)
+        say_replaced(df, df->was, df->is, df->files);
+    df->files = 0;
+}
+
+/* What a thousand leaves have in common is replaced in a thousand files, and told once. */
+static void replaced(struct diff *df, item before, item after)
+{
+    if (df->files > 0 && after->fact.kind == FACT_CHAIN && by_content(&df->was, &before) == 0
+        && by_content(&df->is, &after) == 0) {
+        df->files++;
+        return;
+    }
+    say_pending(df);
+    df->was = before;
+    df->is = after;
+    df->files = 1;
 }
 
 static void say_single(struct diff *df, item i, const char *what)
@@ -204,7 +238,7 @@ static void pair_up(struct diff *df, int (*cmp)(const void *, const void *), boo
     while (i < a->n || k < b->n) {
         int c = i == a->n ? 1 : k == b->n ? -1 : cmp(&a->v[i], &b->v[k]);
         if (c == 0 && tell)
-            say_replaced(df, a->v[i], b->v[k]);
+            replaced(df, a->v[i], b->v[k]);
         if (c < 0)
             a->v[na++] = a->v[i];
         if (c > 0)
@@ -212,8 +246,21 @@ static void pair_up(struct diff *df, int (*cmp)(const void *, const void *), boo
         i += c <= 0;
         k += c >= 0;
     }
+    say_pending(df);
     a->n = na;
     b->n = nb;
+}
+
+/* One that is there before and after is not new, however many have it now, and not gone. */
+static void drop_known(struct side *s, const struct side *others)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        if (others->n == 0
+            || bsearch(&s->v[i], others->v, others->n, sizeof(item), by_content) == NULL)
+            s->v[n++] = s->v[i];
+    s->n = n;
 }
 
 /* Most are where they were: they go without any sorting. */
@@ -223,7 +270,7 @@ static void drop_unmoved(struct diff *df)
     size_t n = a->n < b->n ? a->n : b->n, kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (by_content(&a->v[i], &b->v[i]) == 0)
+        if (by_content_in_file(&a->v[i], &b->v[i]) == 0)
             continue;
         a->v[kept] = a->v[i];
         b->v[kept++] = b->v[i];
@@ -243,14 +290,31 @@ static struct side side_of(const struct inventory *inv)
     return s;
 }
 
+static void drop_elsewhere(struct diff *df, const struct inventory *before,
+                           const struct inventory *after)
+{
+    struct side then = side_of(before), now = side_of(after);
+
+    if (df->before.n + df->after.n > 0) {
+        sort(&then, by_content);
+        sort(&now, by_content);
+        drop_known(&df->before, &now);
+        drop_known(&df->after, &then);
+    }
+    free(then.v);
+    free(now.v);
+}
+
 void inventory_diff(const struct inventory *before, const struct inventory *after,
                     struct diags *d)
 {
     struct diff df = { .before = side_of(before), .after = side_of(after), .d = d };
 
     drop_unmoved(&df);
+    pair_up(&df, by_content_in_file, false);
     pair_up(&df, by_content, false);
     pair_up(&df, by_subject_in_file, true);
+    drop_elsewhere(&df, before, after);
     pair_up(&df, by_place, true);
     pair_up(&df, by_subject, true);
     for (size_t i = 0; i < df.after.n; i++)

@@ -10,7 +10,7 @@
 
 struct change {
     const char *what;
-    struct row before[4], after[4];
+    struct row before[5], after[5];
     const char *notes[4];       /* in any order; NULL: no more */
 };
 
@@ -71,6 +71,33 @@ static const struct change changes[] = {
       { { "store s", FACT_CHAIN, .name = "CN=i" } },
       { { "store s", FACT_CHAIN, .name = "CN=i", .serial = "02" } },
       { "intermediate CN=i replaced: serial 01 -> 02" } },
+    { "a pair more that shares its intermediate",
+      { { "store s", FACT_CHAIN, "b", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "c", .name = "CN=i" } },
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i" }, { "store s", .path = "a" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "c", .name = "CN=i" } },
+      { "a: certificate CN=a added" } },
+    { "a pair less",
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i" }, { "store s", .path = "a" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i" } },
+      { { "store s", FACT_CHAIN, "b", .name = "CN=i" } },
+      { "a: certificate CN=a removed" } },
+    { "one of two gets another intermediate",
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i" } },
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i", .serial = "02" } },
+      { "b: intermediate CN=i replaced: serial 01 -> 02" } },
+    { "all get another intermediate",
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i" },
+        { "store s", FACT_CHAIN, "c", .name = "CN=i" } },
+      { { "store s", FACT_CHAIN, "a", .name = "CN=i", .serial = "02" },
+        { "store s", FACT_CHAIN, "b", .name = "CN=i", .serial = "02" },
+        { "store s", FACT_CHAIN, "c", .name = "CN=i", .serial = "02" } },
+      { "a: intermediate CN=i replaced: serial 01 -> 02, valid until 1970-01-01 00:00 UTC "
+        "(was 1970-01-01 00:00 UTC); the same in 2 more files" } },
     { "a revocation list",
       { { "trust t", FACT_CRL, .until = NOON } },
       { { "trust t", FACT_CRL, .serial = "02", .until = INT64_MAX } },
