@@ -86,6 +86,16 @@ void edition_inventory(const struct edition *ed, struct inventory *out)
     bundle_free(b);
 }
 
+struct roster edition_roster(const struct edition *ed)
+{
+    struct err e = ERR_INIT;
+    struct bundle *b = bundle_map(ed->bundle_fd, &e);
+    struct roster r = b != NULL ? roster_of(b) : (struct roster){ 0 };
+
+    bundle_free(b);
+    return r;
+}
+
 void edition_log_listeners(const struct edition *ed)
 {
     for (size_t i = 0; i < listen_set_count(ed->sockets); i++) {

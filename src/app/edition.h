@@ -12,6 +12,7 @@
 
 #include "app/inventory.h"
 #include "app/listeners.h"
+#include "app/roster.h"
 #include "base/diag.h"
 #include "conf/conf.h"
 
@@ -36,6 +37,9 @@ void edition_unbind(struct edition *ed);
 
 /* What it holds, out of the bundle; empty when that is damaged. inventory_free() it. */
 void edition_inventory(const struct edition *ed, struct inventory *out);
+
+/* How many pairs and names it serves. */
+struct roster edition_roster(const struct edition *ed);
 
 /* "listening on 127.0.0.1:8443 route=cql", for those that are new with it. */
 void edition_log_listeners(const struct edition *ed);

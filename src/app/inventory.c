@@ -11,6 +11,14 @@ void inventory_pack(const char *owner, const struct fact *f, struct pack *k)
     fact_pack(f, k);
 }
 
+bool inventory_next(struct unpack *u, struct inventory_item *out)
+{
+    if (u->left == 0)
+        return false;
+    *out = (struct inventory_item){ .owner = unpack_text(u) };
+    return fact_view(u, &out->fact) && out->owner != NULL;
+}
+
 struct reading {
     struct inventory *out;
     size_t room;
@@ -19,10 +27,10 @@ struct reading {
 static bool read_items(struct reading *r, const uint8_t *p, size_t len)
 {
     struct unpack u = { p, len, false };
+    struct inventory_item item;
 
     while (u.left > 0) {
-        struct inventory_item item = { .owner = unpack_text(&u) };
-        if (!fact_view(&u, &item.fact) || item.owner == NULL)
+        if (!inventory_next(&u, &item))
             return false;
         if (r->out->n == r->room) {
             r->room = r->room ? 2 * r->room : 32;

@@ -39,6 +39,9 @@ void inventory_pack(const char *owner, const struct fact *f, struct pack *k);
 void inventory_keep(struct inventory *before, const char *owner, const struct fact *f,
                     struct pack *k);
 
+/* The next that was packed; false at the end, and when it is damaged (u->bad, or more is left). */
+bool inventory_next(struct unpack *u, struct inventory_item *out);
+
 /* Of a bundle; empty when it holds none. False when it is damaged. */
 bool inventory_read(struct bundle *b, struct inventory *out);
 /* The same, for inventory_find() alone: it is read when that is called. */

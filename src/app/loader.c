@@ -8,6 +8,7 @@
 #include "app/inventory.h"
 #include "app/logsink.h"
 #include "app/privs.h"
+#include "app/roster.h"
 #include "app/stores.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -110,11 +111,20 @@ static void gather_settings(const struct load_plan *plan, struct settings *s, st
     }
 }
 
-/* The proof reads the settings again, so it finds again what the reading found. */
-static void prove(struct bundle *b, struct diags *d)
+static void call_roll(const struct loading *l, const struct snapshot *s, const struct conf *c)
 {
-    struct diags more = { 0 };
-    struct snapshot *s = snapshot_build(b, NULL, &more);
+    struct roster r = { 0 };
+
+    for (size_t i = 0; i < s->ncerts; i++)
+        roster_add(&r, c->stores[i], s->certs[i], l->d);
+    roster_put(&r, l->bundle);
+}
+
+/* The proof reads the settings again, so it finds again what the reading found. */
+static void prove(const struct loading *l, const struct conf *c)
+{
+    struct diags *d = l->d, more = { 0 };
+    struct snapshot *s = snapshot_build(l->bundle, NULL, &more);
 
     for (size_t i = 0, done = 0; s != NULL && i < s->nroutes; i++) {
         const struct conf_head *h = &s->routes[i].conf->head;
@@ -126,6 +136,8 @@ static void prove(struct bundle *b, struct diags *d)
             diag_add(&more, DIAG_ERROR, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,
                      "%s", e.text);
     }
+    if (s != NULL)
+        call_roll(l, s, c);
     snapshot_retire(s);
     for (size_t i = 0; i < more.n; i++) {
         const struct diag *g = &more.v[i];
@@ -224,7 +236,7 @@ static void fill(struct loading *l, const struct settings *s, const struct conf 
     bundle_put(l->bundle, l->facts.p, l->facts.len, INVENTORY_ENTRY);
     pack_free(&l->facts);
     if (l->d->errors == 0)
-        prove(l->bundle, l->d);
+        prove(l, c);
     if (l->plan->check)
         warn_of_expiry(l, c);
 }

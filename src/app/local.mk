@@ -28,6 +28,7 @@ libapp_a_SOURCES = \
 	src/app/privs.c src/app/privs.h \
 	src/app/reload.c src/app/reload.h \
 	src/app/role.c src/app/role.h \
+	src/app/roster.c src/app/roster.h \
 	src/app/spawn.c src/app/spawn.h \
 	src/app/stores.c src/app/stores.h \
 	src/app/tickets.c src/app/tickets.h \

@@ -69,6 +69,16 @@ static bool reopen_log(struct master *m)
     return true;
 }
 
+/* What is in force: "generation=2 pairs=3 names=5". */
+static void put_edition(struct logline *l, const struct edition *ed)
+{
+    struct roster r = edition_roster(ed);
+
+    logline_u64(l, "generation", ed->generation);
+    logline_u64(l, "pairs", r.pairs);
+    logline_u64(l, "names", r.names);
+}
+
 static void log_started(const struct master *m)
 {
     struct logline l;
@@ -76,7 +86,7 @@ static void log_started(const struct master *m)
     logline_begin(&l, LOG_LEVEL_INFO, "sallyport " SALLYPORT_VERSION " started");
     logline_u64(&l, "pid", (uint64_t)getpid());
     logline_u64(&l, "workers", pool_is_foreground(m->pool) ? 0 : pool_size(m->pool));
-    logline_u64(&l, "generation", reload_current(m->reload)->generation);
+    put_edition(&l, reload_current(m->reload));
     logline_str(&l, "library", tls_library());
     logline_end(&l);
 }
@@ -291,7 +301,7 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
     struct counters sum;
     struct logline l;
     logline_begin(&l, LOG_LEVEL_INFO, "reload done");
-    logline_u64(&l, "generation", ed->generation);
+    put_edition(&l, ed);
     pool_counters(m->pool, &sum);
     if (sum.value[COUNTER_ON_OLDER] > 0)
         logline_u64(&l, counter_name(COUNTER_ON_OLDER), sum.value[COUNTER_ON_OLDER]);

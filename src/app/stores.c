@@ -6,6 +6,7 @@
 
 #include "app/folder.h"
 #include "base/mem.h"
+#include "tls/certs.h"
 #include "tls/key_decoder.h"
 #include "tls/keypair.h"
 #include "tls/load.h"
@@ -25,6 +26,12 @@ struct stores {
     bool refused;               /* a token */
 };
 
+/* An expired pair of a folder, on which is decided when all pairs are known. */
+struct late {
+    char *sha256;               /* of its certificate */
+    struct diags findings;      /* if nothing else is served in its stead */
+};
+
 /* One store, as it is being added. */
 struct adding {
     struct stores *s;
@@ -36,6 +43,8 @@ struct adding {
     size_t nold;
     char *noted;                /* keypair_rules */
     bool exposed;               /* of the folder, a key that lies open was warned of */
+    struct late *late;
+    size_t nlate;
     size_t next;                /* of old: where the one looked for most likely is */
 };
 
@@ -58,10 +67,57 @@ static void judge(struct adding *a, const struct keymat *k)
         .noted = a->s->notes ? &a->noted : NULL,
     };
 
-    if (k->pair == NULL)
-        diag_add(a->s->d, DIAG_ERROR, k->where, NULL, "memory is out");
-    else
-        keypair_check(k->pair, &rules, k->where, k->path, a->s->d);
+    struct diags *d = a->s->d;
+    if (k->pair == NULL) {
+        diag_add(d, DIAG_ERROR, k->where, NULL, "memory is out");
+        return;
+    }
+    if (a->st->dir.n > 0 && !rules.serve_expired && k->facts[0].not_after < rules.now) {
+        a->late = mem_grow(a->late, a->nlate + 1, sizeof(a->late[0]));
+        a->late[a->nlate] = (struct late){ .sha256 = mem_strdup(k->facts[0].sha256) };
+        d = &a->late[a->nlate++].findings;
+    }
+    keypair_check(k->pair, &rules, k->where, k->path, d);
+}
+
+static bool is_of(const struct pair *p, const char *sha256)
+{
+    struct unpack u = { p->facts, p->factslen, false };
+    struct inventory_item item;
+
+    return inventory_next(&u, &item) && strcmp(item.fact.sha256, sha256) == 0;
+}
+
+/* Has each of its names one that is valid? */
+static bool is_replaced(const struct certs *c, const struct late *l, int64_t now)
+{
+    struct certs_hidden h;
+
+    for (size_t i = 0; certs_next_hidden(c, i, &h); i = h.pair + 1) {
+        struct pair p = certs_pair(c, h.pair);
+        if (h.wholly && is_of(&p, l->sha256))
+            return certs_pair(c, h.by).until >= now;
+    }
+    return false;
+}
+
+/* An old file beside the one that renews it must not keep anything from starting. */
+static void judge_late(struct adding *a)
+{
+    struct err e = ERR_INIT;
+    struct pair_cache *cache = a->nlate > 0 ? pair_cache_new(1) : NULL;
+    struct certs *c = cache != NULL ? certs_new(a->records.p, a->records.len, cache, &e) : NULL;
+
+    for (size_t i = 0; i < a->nlate; i++) {
+        struct late *l = &a->late[i];
+        if (c == NULL || !is_replaced(c, l, a->s->now_ns / 1000000000))
+            diags_join(a->s->d, &l->findings);
+        diags_free(&l->findings);
+        free(l->sha256);
+    }
+    free(a->late);
+    certs_free(c);
+    pair_cache_unref(cache);
 }
 
 static void put(struct adding *a, const struct pair_unit *unit, const struct keymat *k)
@@ -321,6 +377,7 @@ bool stores_add(struct stores *s, const struct conf_store *st)
         find_running(&a);
     for (size_t i = 0; i < st->dir.n; i++)
         add_folder(&a, st->dir.v[i]);
+    judge_late(&a);
     bundle_take(s->out, &a.records, "store/%s", st->head.name);
     free(a.old);
     free(a.noted);

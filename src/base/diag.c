@@ -179,6 +179,19 @@ static int compare(const struct diag *a, const struct diag *b)
     return c ? c : (a->level > b->level) - (a->level < b->level);
 }
 
+void diags_put(struct diags *d, const struct diag *g)
+{
+    struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
+
+    diag_add(d, g->level, where, g->hint, "%s", g->message);
+}
+
+void diags_join(struct diags *d, const struct diags *more)
+{
+    for (size_t i = 0; i < more->n; i++)
+        diags_put(d, &more->v[i]);
+}
+
 bool diags_have(const struct diags *d, const struct diag *g)
 {
     for (size_t i = 0; i < d->n; i++)

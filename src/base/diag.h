@@ -51,6 +51,10 @@ struct diag_at {
 void diag_add(struct diags *d, enum diag_level level, struct diag_at where, const char *hint,
               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* Copies: of one, and of all. */
+void diags_put(struct diags *d, const struct diag *g);
+void diags_join(struct diags *d, const struct diags *more);
+
 /* Whether that very finding is among them. */
 bool diags_have(const struct diags *d, const struct diag *g);
 

@@ -13,6 +13,7 @@
  *   trust/NAME/N             trust anchor or CRL, DER
  *   tickets                  secrets of a ticket key file (tls/ticket.h), one behind the other
  *   facts                    app/inventory.h: what the anchors and CRLs say, in words
+ *   roster                   app/roster.h: how many pairs and names there are
  */
 #ifndef SALLYPORT_CONF_BUNDLE_H
 #define SALLYPORT_CONF_BUNDLE_H

@@ -23,6 +23,8 @@ struct certs {
     size_t mask;                /* number of slots less one */
     size_t standard[CERTS_TYPES];       /* the default pairs */
     size_t nstandard;
+    size_t nnames;              /* different ones */
+    bool contested;             /* two pairs are for one name and type of key */
     unsigned least_bits;        /* of security, of any pair */
     struct pair_cache *cache;
 };
@@ -58,7 +60,7 @@ static bool has_type(const struct certs *c, const size_t *set, size_t n, int typ
     return false;
 }
 
-/* The records that have a name, one a key type: of two the first. */
+/* The records that have a name, one a key type. */
 static size_t named(const struct certs *c, const char *name, size_t len, size_t out[CERTS_TYPES])
 {
     uint32_t h = names_hash((struct span){ name, len });
@@ -75,21 +77,32 @@ static size_t named(const struct certs *c, const char *name, size_t len, size_t 
     return n;
 }
 
-/* Of two pairs with one name and one type of key the first is served, and the second is
-   not in the index: a thousand of them would make every lookup of that name long. */
-static void add_name(struct certs *c, struct span name, size_t r, int type)
+/* Of two pairs with one name and one type of key, the one that is valid longer is served, or
+   the first; the other is not in the index: a thousand of them would make every lookup of
+   that name long. */
+static void add_name(struct certs *c, struct span name, size_t r, const struct pair *p)
 {
     uint32_t h = names_hash(name);
     size_t i = h & c->mask;
+    bool known = false;
 
     for (; c->slots[i].record != 0; i = (i + 1) & c->mask) {
+        size_t other = c->slots[i].record - 1;
         if (c->slots[i].hash != h)
             continue;
-        struct pair p = record(c, c->slots[i].record - 1);
-        if (p.type == type && has_name(&p, name.p, name.len))
-            return;
+        struct pair q = record(c, other);
+        if (!has_name(&q, name.p, name.len))
+            continue;
+        known = true;
+        if (q.type != p->type)
+            continue;
+        c->contested = c->contested || other != r;
+        if (p->until > q.until)
+            c->slots[i].record = (uint32_t)r + 1;
+        return;
     }
     c->slots[i] = (struct slot){ h, (uint32_t)r + 1 };
+    c->nnames += !known;
 }
 
 static size_t count_names(const struct pair *p)
@@ -140,30 +153,49 @@ static void fill(struct certs *c)
             struct span s = unpack_span(&u);
             if (s.p == NULL)
                 break;
-            add_name(c, s, r, p.type);
+            add_name(c, s, r, &p);
         }
     }
 }
 
-/* The first record, and what serves its first name by another type of key; without a
-   name, those that have none either. */
+/* The records without a name, one a key type: of two the one that is valid longer. */
+static size_t nameless(struct certs *c, size_t out[CERTS_TYPES])
+{
+    size_t n = 0;
+
+    for (size_t r = 0; r < c->n; r++) {
+        struct pair p = record(c, r);
+        size_t i = 0;
+        if (p.names.left > 0)
+            continue;
+        while (i < n && record(c, out[i]).type != p.type)
+            i++;
+        c->contested = c->contested || i < n;
+        if (i == n && n < CERTS_TYPES)
+            out[n++] = r;
+        else if (i < n && p.until > record(c, out[i]).until)
+            out[i] = r;
+    }
+    return n;
+}
+
+/* What serves the first name of the first record, or all that have none: that of the first
+   one's type of key before the others. */
 static void settle_default(struct certs *c)
 {
     struct pair first = record(c, 0);
     struct unpack u = first.names;
     struct span name = unpack_span(&u);
-    size_t found[CERTS_TYPES], n = 0;
 
-    c->standard[c->nstandard++] = 0;
-    if (name.p != NULL)
-        n = named(c, name.p, name.len, found);
-    else
-        for (size_t r = 1; r < c->n && n < CERTS_TYPES; r++)
-            if (count_names(&(struct pair){ .names = record(c, r).names }) == 0)
-                found[n++] = r;
-    for (size_t i = 0; i < n && c->nstandard < CERTS_TYPES; i++)
-        if (!has_type(c, c->standard, c->nstandard, record(c, found[i]).type))
-            c->standard[c->nstandard++] = found[i];
+    c->nstandard = name.p != NULL ? named(c, name.p, name.len, c->standard)
+                                  : nameless(c, c->standard);
+    for (size_t i = 1; i < c->nstandard; i++) {
+        if (record(c, c->standard[i]).type != first.type)
+            continue;
+        size_t r = c->standard[0];
+        c->standard[0] = c->standard[i];
+        c->standard[i] = r;
+    }
 }
 
 struct certs *certs_new(const uint8_t *records, size_t len, struct pair_cache *cache,
@@ -200,6 +232,64 @@ void certs_free(struct certs *c)
 size_t certs_count(const struct certs *c)
 {
     return c->n;
+}
+
+size_t certs_names(const struct certs *c)
+{
+    return c->nnames;
+}
+
+struct pair certs_pair(const struct certs *c, size_t i)
+{
+    return record(c, i);
+}
+
+size_t certs_default(const struct certs *c)
+{
+    return c->standard[0];
+}
+
+/* Who of the set has that type of key; r itself when nobody has. */
+static size_t rival(const struct certs *c, const size_t *set, size_t n, size_t r, int type)
+{
+    for (size_t i = 0; i < n; i++)
+        if (record(c, set[i]).type == type)
+            return set[i];
+    return r;
+}
+
+/* What is served instead of r; false when r is served for all its names. */
+static bool is_hidden(const struct certs *c, size_t r, struct certs_hidden *out)
+{
+    struct pair p = record(c, r);
+    struct unpack u = p.names;
+
+    *out = (struct certs_hidden){ .pair = r, .wholly = true };
+    if (u.left == 0 && record(c, c->standard[0]).names.left == 0)
+        out->by = rival(c, c->standard, c->nstandard, r, p.type);
+    else if (u.left == 0)
+        return false;
+    while (u.left > 0) {
+        size_t set[CERTS_TYPES], by;
+        struct span s = unpack_span(&u);
+        if (s.p == NULL)
+            break;
+        by = rival(c, set, named(c, s.p, s.len, set), r, p.type);
+        out->wholly = out->wholly && by != r;
+        if (by != r && out->n++ == 0) {
+            out->by = by;
+            out->name = s;
+        }
+    }
+    return out->n > 0 || (p.names.left == 0 && out->by != r);
+}
+
+bool certs_next_hidden(const struct certs *c, size_t from, struct certs_hidden *out)
+{
+    for (; c->contested && from < c->n; from++)
+        if (is_hidden(c, from, out))
+            return true;
+    return false;
 }
 
 /* --- choosing --- */

@@ -1,10 +1,11 @@
 /*
  * certs: which certificate for which server name, over the records of a store.
  *
- * Exact name first, then a wildcard that stands for one label, then the default: the
- * first record, with whatever serves the same name by another type of key. Several key types
- * for one name are all put on the connection; OpenSSL picks by what the client can
- * verify. Records are parsed when they are first asked for (pair_cache.h).
+ * Exact name first, then a wildcard that stands for one label, then the default: whatever
+ * serves the first name of the first record. Of two records with one name and one type of
+ * key, that one serves it whose certificate is valid longer: most likely it renews the other.
+ * Several key types for one name are all put on the connection; OpenSSL picks by what the
+ * client can verify. Records are parsed when they are first asked for (pair_cache.h).
  */
 #ifndef SALLYPORT_TLS_CERTS_H
 #define SALLYPORT_TLS_CERTS_H
@@ -31,6 +32,20 @@ void certs_free(struct certs *c);                   /* NULL is fine */
 int certs_open_tokens(struct certs *c, struct err *e);
 
 size_t certs_count(const struct certs *c);
+size_t certs_names(const struct certs *c);          /* different ones */
+struct pair certs_pair(const struct certs *c, size_t i);
+size_t certs_default(const struct certs *c);        /* the number of the pair */
+
+/* A pair that is not served for some of its names, because another of its type of key is. */
+struct certs_hidden {
+    size_t pair, by;
+    struct span name;           /* the first of them; p is NULL where pairs have none */
+    size_t n;                   /* of those names */
+    bool wholly;                /* all it has */
+};
+
+/* The first of them from number `from` on; false when there is none. */
+bool certs_next_hidden(const struct certs *c, size_t from, struct certs_hidden *out);
 
 #define CERTS_TYPES 5           /* RSA, RSA-PSS, EC, Ed25519, Ed448: at most one of each */
 

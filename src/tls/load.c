@@ -159,7 +159,8 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
 
     if (meant == NULL && w->mixed)
         diag_add(w->d, DIAG_ERROR, k->from->in->where,
-                 "put its certificate beside it, with the same name up to the last dot",
+                 "put its certificate beside it, with the same name up to the ending; if the "
+                 "folder as a whole is one pair, name the folder above it",
                  "no certificate for the private key in %s", k->from->in->path);
     if (meant == NULL)
         return;
@@ -175,7 +176,9 @@ static void report_lone_key(const struct work *w, const struct found_key *k)
     if (pub != NULL)
         key_text(pub, needs);
     diag_add(w->d, DIAG_ERROR, k->from->in->where,
-             "name the key of that certificate, or ask for a certificate for this key",
+             w->mixed ? "put the key of that certificate in its place, or ask for a certificate "
+                        "for this key"
+                      : "name the key of that certificate, or ask for a certificate for this key",
              "the private key in %s (%s) does not belong to the certificate %s in %s (%s)",
              k->from->in->path, has, name, meant->in->path, pub != NULL ? needs : "unknown key");
 }
@@ -226,7 +229,10 @@ static void report_lone_cert(const struct work *w, const struct parts *p)
             return;
         }
     }
-    diag_add(w->d, DIAG_ERROR, p->in->where, "name its private key: key = FILE",
+    diag_add(w->d, DIAG_ERROR, p->in->where,
+             w->mixed ? "put its private key beside it, with the same name up to the ending; if "
+                        "the folder as a whole is one pair, name the folder above it"
+                      : "name its private key: key = FILE",
              "no private key for the certificate %s in %s%s", cert_subject(x, name), p->in->path,
              p->ncerts > 1 ? ", the first of that file" : "");
 }
@@ -378,7 +384,8 @@ static void check(const struct work *w)
             report_strays(w, &w->files[i]);
     for (size_t i = 0; i < w->nfiles; i++)
         check_exposure(w, i);
-    for (size_t i = 0; i < w->nleaves; i++)
+    /* Of a folder's, who comes later knows all pairs (app/roster.h). */
+    for (size_t i = 0; i < w->nleaves && !w->mixed; i++)
         check_leaf(w, i);
 }
 

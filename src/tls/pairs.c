@@ -48,6 +48,7 @@ void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat
     pack_bytes(&record, id, PAIR_ID);
     pack_u32(&record, (uint32_t)m->type);
     pack_u32(&record, m->bits);
+    pack_u64(&record, (uint64_t)(m->nchain > 0 ? m->facts[0].not_after : INT64_MIN));
     put_names(&record, m);
     pack_blob(&record, m->key.p, m->key.len);
     put_chain(&record, m);
@@ -83,6 +84,7 @@ bool pairs_next(struct unpack *u, struct pair *out)
     out->id = unpack_bytes(&r, PAIR_ID);
     out->type = (int)unpack_u32(&r);
     out->bits = unpack_u32(&r);
+    out->until = (int64_t)unpack_u64(&r);
     out->names = part(&r);
     out->key = unpack_blob(&r, &out->keylen);
     out->chain = part(&r);

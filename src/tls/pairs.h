@@ -28,6 +28,7 @@ struct pair {
     const uint8_t *id;          /* PAIR_ID bytes: of the key and the chain */
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
     unsigned bits;              /* keypair_bits() */
+    int64_t until;              /* its leaf's notAfter, seconds since 1970 */
     struct unpack names;        /* its DNS names, in lower case: unpack_span() until empty */
     const uint8_t *key;         /* PKCS#8, or how to get at it (key_uri_record()) */
     size_t keylen;

@@ -18,15 +18,16 @@ struct store {
     struct certs *certs;
 };
 
-/* One certificate a row: "name san key", san "-" for none. */
-static struct store store_of(const char *const rows[][3], size_t n)
+/* One certificate a row: "name san key", san "-" for none; how many days each lives. */
+static struct store store_living(const char *const rows[][3], const long *days, size_t n)
 {
     static const struct pair_unit unit = { .name = "" };
     struct store s = { .cache = pair_cache_new(CERTS_TYPES) };
     struct err e = ERR_INIT;
 
     for (size_t i = 0; i < n; i++) {
-        struct cert_spec spec = { .cn = rows[i][0], .san = rows[i][1], .key = rows[i][2] };
+        struct cert_spec spec = { .cn = rows[i][0], .san = rows[i][1], .key = rows[i][2],
+                                  .from = -3600, .until = days[i] * 86400 };
         struct diags d = { 0 };
         struct keymats mats;
         s.made[i] = make_cert(&spec);
@@ -42,6 +43,14 @@ static struct store store_of(const char *const rows[][3], size_t n)
     cr_assert_not_null(s.certs, "%s", e.text);
     cr_assert_eq(certs_count(s.certs), n);
     return s;
+}
+
+/* Each a little shorter than the one before. */
+static struct store store_of(const char *const rows[][3], size_t n)
+{
+    static const long days[MANY] = { 18, 17, 16, 15, 14, 13, 12, 11 };
+
+    return store_living(rows, days, n);
 }
 
 static void store_free(struct store *s)
@@ -130,6 +139,65 @@ Test(certs, the_default_serves_every_key_type_of_its_name)
     cr_expect_neq(memcmp(id, other, sizeof(id)), 0);
     store_free(&s);
     store_free(&t);
+}
+
+Test(certs, of_two_for_one_name_the_one_that_is_valid_longer)
+{
+    static const char *const rows[][3] = {
+        { "old", "DNS:a.example, DNS:b.example, DNS:c.example", "EC" },
+        { "renewed", "DNS:a.example, DNS:b.example", "EC" },
+        { "rsa", "DNS:a.example", "RSA" },
+        { "older", "DNS:b.example", "EC" },
+        { "longest of another key", "DNS:c.example", "RSA" },
+    };
+    static const long days[] = { 5, 50, 7, 2, 90 };
+    struct store s = store_living(rows, days, 5);
+    char found[MANY + 1];
+    struct certs_hidden h;
+
+    cr_expect_str_eq(rows_for(&s, "a.example", found), "12");
+    cr_expect_str_eq(rows_for(&s, "b.example", found), "1");
+    cr_expect_str_eq(rows_for(&s, "c.example", found), "04");
+    cr_expect_str_eq(rows_for(&s, NULL, found), "12", "the first name of the first: %s", found);
+    cr_expect_eq(certs_names(s.certs), 3u);
+    cr_expect_eq(certs_default(s.certs), 1u);
+
+    cr_assert(certs_next_hidden(s.certs, 0, &h));
+    cr_expect(h.pair == 0 && h.by == 1 && h.n == 2 && !h.wholly);
+    cr_expect(h.name.len == 9 && memcmp(h.name.p, "a.example", 9) == 0);
+    cr_assert(certs_next_hidden(s.certs, 1, &h));
+    cr_expect(h.pair == 3 && h.by == 1 && h.n == 1 && h.wholly);
+    cr_expect_not(certs_next_hidden(s.certs, 4, &h));
+    store_free(&s);
+}
+
+Test(certs, of_two_that_live_equally_long_the_first)
+{
+    struct store s = store_of(shop, 1);
+    struct unpack u = { s.records.p, s.records.len, false };
+    struct pack twice = { 0 };
+    struct pair p;
+    struct err e = ERR_INIT;
+    struct certs_hidden h;
+
+    cr_assert(pairs_next(&u, &p));
+    pairs_copy(&twice, &p);
+    pairs_copy(&twice, &p);
+    struct certs *c = certs_new(twice.p, twice.len, s.cache, &e);
+    cr_expect(certs_next_hidden(c, 0, &h) && h.pair == 1 && h.by == 0 && h.wholly);
+    cr_expect_eq(certs_default(c), 0u);
+    certs_free(c);
+    pack_free(&twice);
+    store_free(&s);
+}
+
+Test(certs, nothing_is_hidden_where_each_has_its_name)
+{
+    struct store s = store_of(shop, 7);
+    struct certs_hidden h;
+
+    cr_expect_not(certs_next_hidden(s.certs, 0, &h));
+    store_free(&s);
 }
 
 /* What a client that asks for `name` is shown. */

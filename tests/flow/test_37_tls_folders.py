@@ -1,0 +1,166 @@
+"""What lies in a folder of pairs: renewals under new names, numbers, hints."""
+
+import datetime
+import shutil
+
+import pytest
+
+from harness import client
+from harness.gate import Gate, render, run
+from harness.waiting import until
+
+
+def in_days(n):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=n)
+    return at.strftime("%Y%m%d%H%M%SZ")
+
+
+@pytest.fixture(scope="module")
+def lasting(certs):
+    """lasting(name, days): a certificate for localhost, made once; with negative days it has
+    expired."""
+    made = {}
+
+    def get(name, days, kind="ec", names="DNS:localhost,IP:127.0.0.1"):
+        if name not in made:
+            made[name] = certs.issue(f"lasting-{name}", name, kind=kind, usage="serverAuth",
+                                     names=names, dates=(in_days(-20), in_days(days)))
+        return made[name]
+    return get
+
+
+def put(folder, name, pair):
+    shutil.copyfile(pair.key, folder / f"{name}.key")
+    shutil.copyfile(pair.cert, folder / f"{name}.crt")
+    (folder / f"{name}.key").chmod(0o600)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "certs.d"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def conf(tmp_path, folder):
+    path = tmp_path / "dir.conf"
+    path.write_text(render({
+        "proxy": {"workers": 1}, "store s": {"dir": folder},
+        "route r": {"listen": "127.0.0.1:0", "store": "s", "upstream": "builtin:page"}}))
+    return path
+
+
+@pytest.fixture
+def serve(conf):
+    made = []
+
+    def start():
+        made.append(Gate(["serve", "-c", conf]))
+        return made[-1]
+    yield start
+    for gate in made:
+        gate.close()
+
+
+def serial(proxy, certs):
+    tls = client.connect(proxy.address, certs)
+    try:
+        return tls.getpeercert()["serialNumber"]
+    finally:
+        tls.close()
+
+
+def await_serial(proxy, certs, pair):
+    until(f"{pair.serial} is served", lambda: serial(proxy, certs) == pair.serial)
+
+
+# --- two pairs for one name ---
+
+def both(served, other):
+    return (rf"two pairs with one kind of key are for localhost: \S*{served}\.crt is served, "
+            rf"valid until .*, and not \S*{other}\.crt, valid until .*")
+
+
+@pytest.mark.parametrize("first, second, served", [("a", "z", "z"), ("z", "a", "a")])
+def test_a_renewal_under_a_new_name_is_served(serve, folder, certs, lasting, first, second,
+                                              served):
+    put(folder, first, lasting("old", 5))
+    gate = serve()
+    assert serial(gate, certs) == lasting("old", 5).serial
+    put(folder, second, lasting("new", 50))
+    await_serial(gate, certs, lasting("new", 50))
+    warned = gate.await_message(both(second, first))
+    assert warned["level"] == "warn" and f"remove {folder}/{first}.crt" in warned["message"]
+    # Another change is no reason to say it again, and the old one may go.
+    put(folder, "m", lasting("m", 9, names="DNS:m.example"))
+    gate.await_message("certificate CN=m added")
+    (folder / f"{first}.crt").unlink()
+    (folder / f"{first}.key").unlink()
+    gate.await_message("certificate CN=old removed")
+    assert serial(gate, certs) == lasting("new", 50).serial
+    assert sum("two pairs" in r["message"] for r in gate.records) == 1
+
+
+def test_two_of_one_name_at_the_start_and_in_check(serve, conf, folder, certs, lasting):
+    put(folder, "a", lasting("old", 5))
+    put(folder, "b", lasting("new", 50))
+    (folder / "c").mkdir()                  # as certbot keeps them: both in one folder
+    put(folder / "c", "1", lasting("older", 3))
+    put(folder / "c", "2", lasting("rsa", 4, kind="rsa"))
+    done = run("check", "-c", conf)
+    assert done.returncode == 0, done.stdout
+    warnings = [s for s in done.stdout.splitlines() if "two pairs" in s]
+    assert len(warnings) == 2 and "/c/1.crt" in warnings[1]
+    assert not any("/2.crt" in s for s in warnings)
+    gate = serve()
+    gate.await_message(both("b", "a"))
+    assert serial(gate, certs) == lasting("new", 50).serial
+
+
+def test_an_expired_one_that_was_renewed_keeps_nothing_from_starting(serve, conf, folder, certs,
+                                                                     lasting):
+    put(folder, "a", lasting("gone", -3))
+    done = run("check", "-c", conf)
+    assert done.returncode == 1 and "expired 3 days ago" in done.stdout
+    put(folder, "b", lasting("new", 50))
+    done = run("check", "-c", conf)
+    assert done.returncode == 0 and "two pairs" in done.stdout, done.stdout
+    gate = serve()
+    assert serial(gate, certs) == lasting("new", 50).serial
+    put(folder, "c", lasting("gone as well", -3, names="DNS:c.example"))
+    gate.await_message("^reload failed")
+    assert gate.says("gone as well expired")
+
+
+# --- numbers ---
+
+def test_the_numbers_are_told(serve, conf, folder, certs, lasting):
+    put(folder, "b", lasting("b", 9, names="DNS:b.example,DNS:www.b.example"))
+    put(folder, "a", lasting("new", 50))
+    put(folder, "a2", lasting("rsa", 4, kind="rsa"))
+    said = "3 pairs for 3 names; who asks for no name, or for one that none of them has, gets " \
+           f"CN=new ({folder}/a.crt)"
+    assert said in run("check", "-c", conf).stdout
+    gate = serve()
+    started = gate.await_message("^sallyport .* started")
+    assert (started["pairs"], started["names"]) == ("3", "3")
+    assert gate.says(said.replace("(", r"\(").replace(")", r"\)"))
+    put(folder, "0", lasting("m", 9, names="DNS:m.example"))
+    done = gate.await_message("^reload done")
+    assert (done["pairs"], done["names"]) == ("4", "4")
+    gate.await_message(r"4 pairs for 4 names; .*gets CN=m \(\S*/0\.crt\)")
+
+
+# --- hints ---
+
+@pytest.mark.parametrize("gone, reason", [
+    ("key", "no private key for the certificate"), ("crt", "no certificate for the private key")])
+def test_hints_are_about_the_folder(conf, folder, certs, gone, reason):
+    put(folder, "a", certs.server)
+    put(folder, "b", certs.server_rsa)
+    (folder / f"b.{gone}").unlink()
+    done = run("check", "-c", conf)
+    complaint, = [s for s in done.stdout.splitlines() if "error" in s and reason in s]
+    assert "beside it, with the same name up to the ending" in complaint
+    assert "name the folder above it" in complaint and "key = FILE" not in complaint
