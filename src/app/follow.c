@@ -1,5 +1,6 @@
 #include "app/follow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 #include "base/mem.h"
 
 #define QUIET_US 100000u
-#define WAIT_MAX_US 300000u
+#define WAIT_MAX_US 2000000u
+#define NAMES_SHOWN 5u
 
 struct follow {
     follow_fn *changed;
@@ -90,6 +92,49 @@ static void take(struct load_report *to, struct load_report *from)
     from->nread = 0;
     if (to->nread > 0)
         qsort(to->read, to->nread, sizeof(to->read[0]), by_path);
+}
+
+static bool is_other(const struct watch_path *then, const struct watch_path *now)
+{
+    return then->mark != now->mark && then->mark != WATCH_UNKNOWN && now->mark != WATCH_UNKNOWN;
+}
+
+struct shown {
+    char text[1000];
+    size_t len, n;
+};
+
+static void show(struct shown *s, const char *path)
+{
+    size_t room = sizeof(s->text) - s->len;
+    int n = s->n < NAMES_SHOWN
+                ? snprintf(s->text + s->len, room, "%s%s", s->n > 0 ? ", " : "", path) : 0;
+
+    s->len += (size_t)n < room ? (size_t)n : room - 1;
+    s->n++;
+}
+
+char *follow_changed(const struct follow *f, struct load_report *now,
+                     const struct watch_changes *heard)
+{
+    const struct load_report *then = &f->good;
+    struct shown s = { .n = 0 };
+
+    if (now->nread > 0)
+        qsort(now->read, now->nread, sizeof(now->read[0]), by_path);
+    for (size_t i = 0, k = 0; i < now->nread && k < then->nread;) {
+        int c = by_path(&now->read[i], &then->read[k]);
+        if (c == 0 && is_other(&then->read[k], &now->read[i]))
+            show(&s, now->read[i].path);
+        i += c <= 0;
+        k += c >= 0;
+    }
+    for (size_t i = 0; i < heard->n; i++)
+        show(&s, heard->v[i]);
+    if (s.n == 0)
+        return NULL;
+    return s.n <= NAMES_SHOWN ? mem_strdup(s.text)
+                              : mem_printf("%s and %zu more", s.text, s.n - NAMES_SHOWN);
 }
 
 void follow_loaded(struct follow *f, struct load_report *report, bool good)

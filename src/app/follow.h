@@ -2,8 +2,8 @@
  * follow: the files behind the edition in force, and those of a load that failed since,
  * are watched; a change is passed on when it has come to rest.
  *
- * At rest: 100 ms without another, or 300 ms after the first when they do not end, so
- * that a good certificate is served within the second however its file is written.
+ * At rest: 100 ms without another, or 2 s after the first when they do not end: a file that
+ * somebody writes without pause is looked at every other second.
  */
 #ifndef SALLYPORT_APP_FOLLOW_H
 #define SALLYPORT_APP_FOLLOW_H
@@ -25,6 +25,11 @@ void follow_free(struct follow *f);         /* NULL is fine */
 /* A load is over, and this is what it read (taken from the report). good: that is what is
    in force now. Otherwise it is followed beside that: a missing file may yet come. */
 void follow_loaded(struct follow *f, struct load_report *report, bool good);
+
+/* Which files look otherwise than to the last good load: those of `now` (it is sorted), and
+   those in folders that were heard of. A few names, the caller's; NULL when none is known. */
+char *follow_changed(const struct follow *f, struct load_report *now,
+                     const struct watch_changes *heard);
 
 /* Off: nothing is watched until it is on again. */
 void follow_switch(struct follow *f, bool on);

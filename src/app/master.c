@@ -259,14 +259,19 @@ static void on_turned(void *arg)
         pool_tickets(m->pool);
 }
 
-static void first_outcome(struct master *m, bool ok, const struct diags *d)
+static void first_outcome(struct master *m, const struct reload_outcome *o)
 {
-    if (!ok) {
-        diags_print(d, stderr);
+    char text[DURATION_TEXT_MAX];
+
+    if (!o->ok) {
+        duration_text(o->waited_ms - o->waited_ms % 100, text);
+        if (o->waited_ms > 0)
+            fprintf(stderr, "sallyport: gave up waiting for files after %s:\n", text);
+        diags_print(o->d, stderr);
         stop(m, 1);
         return;
     }
-    diags_log(d);
+    diags_log(o->d);
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
     if (m->admin != NULL)
@@ -280,19 +285,38 @@ static void first_outcome(struct master *m, bool ok, const struct diags *d)
     }
 }
 
-static void on_outcome(void *arg, bool ok, const struct diags *d)
+static void put_cause(struct logline *l, const struct reload_outcome *o)
+{
+    char text[RELOAD_CAUSES_MAX];
+
+    logline_str(l, "cause", reload_causes_text(o->causes, text));
+    logline_str(l, "files", o->files);
+}
+
+static void log_failed(const struct edition *ed, const struct reload_outcome *o)
+{
+    char message[80];
+    struct logline l;
+
+    snprintf(message, sizeof(message), "reload failed: generation %llu stays in force",
+             (unsigned long long)ed->generation);
+    logline_begin(&l, LOG_LEVEL_ERROR, message);
+    put_cause(&l, o);
+    logline_end(&l);
+}
+
+static void on_outcome(void *arg, const struct reload_outcome *o)
 {
     struct master *m = arg;
 
     if (m->phase == STARTING) {
-        first_outcome(m, ok, d);
+        first_outcome(m, o);
         return;
     }
     const struct edition *ed = reload_current(m->reload);
-    diags_log_only(d, false);
-    if (!ok) {
-        log_error("reload failed: generation %llu stays in force",
-                  (unsigned long long)ed->generation);
+    diags_log_only(o->d, false);
+    if (!o->ok) {
+        log_failed(ed, o);
         return;
     }
     (void)reopen_log(m); /* it may be another one now */
@@ -302,11 +326,12 @@ static void on_outcome(void *arg, bool ok, const struct diags *d)
     struct logline l;
     logline_begin(&l, LOG_LEVEL_INFO, "reload done");
     put_edition(&l, ed);
+    put_cause(&l, o);
     pool_counters(m->pool, &sum);
     if (sum.value[COUNTER_ON_OLDER] > 0)
         logline_u64(&l, counter_name(COUNTER_ON_OLDER), sum.value[COUNTER_ON_OLDER]);
     logline_end(&l);
-    diags_log_only(d, true);
+    diags_log_only(o->d, true);
     warn_of_expiry(m, true);
 }
 
@@ -348,7 +373,7 @@ static void on_signal(void *arg, int signo)
         if (m->hooks != NULL && m->hooks->hangup_ends)
             end_at_once(m);
         else if (m->phase == RUNNING)
-            reload_ask(m->reload);
+            reload_ask(m->reload, RELOAD_HUP);
         break;
     case SIGUSR1:
         if (m->phase == STARTING)
@@ -420,7 +445,7 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
     privs_raise_nofile();
     privs_harden();
     if (set_up(&m, plan, &e) == 0) {
-        reload_ask(m.reload);
+        reload_ask(m.reload, 0);
         loop_run(m.loop);
     } else {
         fprintf(stderr, "sallyport: %s\n", e.text);

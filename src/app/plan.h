@@ -52,6 +52,8 @@ struct load_report {
     struct loader_pipes pipes;
     struct watch_path *read;            /* what it looked at, as it was just before */
     size_t nread;
+    bool shrunk;                        /* a chain has fewer certificates than the one that is in
+                                           force from the same file */
     uint64_t wait_ms;                   /* all that is wrong are files, and the start may wait
                                            for them so long after its beginning */
 };

@@ -1,5 +1,6 @@
 #include "app/reload.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,6 +41,8 @@ struct reload {
     struct follow *follow;
     enum kind kind;             /* of the load under way, */
     struct diags findings;      /* what it found, */
+    struct diags difference;    /* what it changed, */
+    char *files;                /* which files led to that, or NULL, */
     struct load_report report;  /* and what it read */
     struct watch_changes changes;       /* of files, since the edition in force was loaded */
     struct verdict verdict;
@@ -50,6 +53,7 @@ struct reload {
     uint64_t last_ask_us, burst_us; /* 0: none */
     uint64_t start_us, held_us; /* when the run began; since when a failure is held back (0) */
     uint64_t retry_ms;          /* after which a material load that failed is tried again, or 0 */
+    unsigned asked, causes;     /* of the next full load; of the one under way */
     bool pending;               /* a full one is asked for, not yet begun */
     bool changed;               /* as is a material one */
     bool absorbed;              /* the full one under way was begun in a material one's stead */
@@ -91,22 +95,27 @@ static void forget_report(struct reload *r)
 static void conclude(struct reload *r, bool ok)
 {
     struct diags d = r->findings, shown = { 0 };
-    const struct diags *all = &d;
 
     r->findings = (struct diags){ 0 };
     r->held_us = 0;
-    if (r->kind == MATERIAL)
-        verdict_unsaid(&r->verdict, &d, &shown);
+    verdict_unsaid(&r->verdict, &d, r->kind == FULL, &shown);
+    diags_join(&shown, &r->difference);
+    r->ev.outcome(r->ev.arg, &(struct reload_outcome){
+        .ok = ok, .causes = r->causes, .files = r->files, .d = &shown,
+        .waited_ms = r->waited && r->current == NULL
+                         ? (clock_mono_us() - r->start_us) / 1000u : 0,
+    });
+    if (r->kind == FULL) {
+        diags_join(&r->difference, &d);
+        askers_tell(&r->askers, ok, generation(r), &r->difference);
+    }
     if (ok) {
         r->retry_ms = 0;
         verdict_good(&r->verdict, &d, generation(r) == 1);
-        all = &r->verdict.said;
     } else if (r->current != NULL) {
         verdict_bad(&r->verdict, &d);
     }
-    r->ev.outcome(r->ev.arg, ok, r->kind == MATERIAL ? &shown : all);
-    if (r->kind == FULL)
-        askers_tell(&r->askers, ok, generation(r), all);
+    diags_free(&r->difference);
     diags_free(&shown);
     diags_free(&d);
     go_on(r);
@@ -184,10 +193,23 @@ static void give_up(struct reload *r)
 
 /* --- success --- */
 
+/* What the files hold is in force; how they lie there may be worth a warning that was not
+   said yet, as that others can read a key. */
+static void warn_anew(struct reload *r)
+{
+    struct diags news = { 0 };
+
+    verdict_unsaid(&r->verdict, &r->findings, false, &news);
+    diags_log(&news);
+    diags_free(&news);
+    verdict_stays(&r->verdict, &r->findings);
+}
+
 /* Nothing but what is in force was found. */
 static void stay(struct reload *r, int bundle_fd)
 {
     close(bundle_fd);
+    warn_anew(r);
     watch_changes_free(&r->changes);
     follow_loaded(r->follow, &r->report, true);
     forget_report(r);
@@ -198,6 +220,15 @@ static void stay(struct reload *r, int bundle_fd)
     } else {
         log_debug("files were written, and nothing is new in them");
     }
+    drop(r);
+}
+
+/* A good load that may have read half of a file: it is not used. */
+static void wait_for_the_rest(struct reload *r, int bundle_fd)
+{
+    close(bundle_fd);
+    follow_loaded(r->follow, &r->report, false);
+    forget_report(r);
     drop(r);
 }
 
@@ -230,8 +261,12 @@ static void on_loaded(void *arg, int bundle_fd, struct diags *d, struct load_rep
     r->report = *report;
     report->read = NULL;
     report->nread = 0;
+    free(r->files);
+    r->files = follow_changed(r->follow, &r->report, &r->changes);
     if (bundle_fd >= 0 && r->kind == MATERIAL && bundle_same(bundle_fd, r->current->bundle_fd))
         stay(r, bundle_fd);
+    else if (bundle_fd >= 0 && r->kind == MATERIAL && r->report.shrunk && hold_back(r))
+        wait_for_the_rest(r, bundle_fd);
     else if (bundle_fd < 0 || !prepare(r, bundle_fd))
         give_up(r);
     else
@@ -245,7 +280,7 @@ static void tell_difference(struct reload *r)
 
     edition_inventory(r->current, &before);
     edition_inventory(r->offered, &after);
-    inventory_diff(&before, &after, &r->findings);
+    inventory_diff(&before, &after, &r->difference);
     inventory_free(&before);
     inventory_free(&after);
 }
@@ -288,7 +323,9 @@ static void begin(struct reload *r, enum kind kind)
     r->plan.material = kind == MATERIAL;
     r->silent = kind == MATERIAL && r->due;
     r->due = false;
+    r->causes = kind == FULL ? r->asked : r->silent ? RELOAD_RETRY : RELOAD_FILES;
     if (kind == FULL) {
+        r->asked = 0;
         r->absorbed = r->changed || r->held_us != 0 || r->retry_ms != 0;
         r->pending = false;
         r->burst_us = 0;
@@ -337,7 +374,20 @@ static void on_changed(void *arg)
     go_on(r);
 }
 
-void reload_ask(struct reload *r)
+const char *reload_causes_text(unsigned causes, char out[RELOAD_CAUSES_MAX])
+{
+    static const char *const words[] = { "hup", "admin", "files", "retry" };
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (causes & (1u << i))
+            len += (size_t)snprintf(out + len, RELOAD_CAUSES_MAX - len, "%s%s",
+                                    len > 0 ? "+" : "", words[i]);
+    return out;
+}
+
+void reload_ask(struct reload *r, unsigned cause)
 {
     uint64_t now = clock_mono_us();
     bool quiet = r->last_ask_us == 0 || now - r->last_ask_us > QUIET_MS * 1000u;
@@ -345,6 +395,7 @@ void reload_ask(struct reload *r)
     if (r->stopped)
         return;
     r->last_ask_us = now;
+    r->asked |= cause;
     if (quiet && !r->pending && !is_busy(r)) {
         begin(r, FULL);
         return;
@@ -364,7 +415,7 @@ void reload_ask_then(struct reload *r, reload_asked_fn *done, void *arg)
     if (r->stopped)
         askers_refuse(&r->askers, generation(r));
     else
-        reload_ask(r);
+        reload_ask(r, RELOAD_ADMIN);
 }
 
 bool reload_reaped(struct reload *r, pid_t pid, int wait_status)
@@ -429,6 +480,8 @@ void reload_free(struct reload *r)
     edition_free(r->current);
     conf_free(r->started);
     diags_free(&r->findings);
+    diags_free(&r->difference);
+    free(r->files);
     verdict_free(&r->verdict);
     forget_report(r);
     follow_free(r->follow);

@@ -24,6 +24,7 @@ struct stores {
     int64_t now_ns;
     bool notes;
     bool refused;               /* a token */
+    bool shrunk;                /* a chain */
 };
 
 /* An expired pair of a folder, on which is decided when all pairs are known. */
@@ -257,6 +258,41 @@ static size_t find_old(struct adding *a, const char *name, struct pair **out)
     return n;
 }
 
+static size_t chain_length(const struct pair *p)
+{
+    struct unpack u = p->chain;
+    size_t n = 0, len;
+
+    while (u.left > 0 && unpack_blob(&u, &len) != NULL)
+        n++;
+    return n;
+}
+
+static bool of_one_file(const struct pair *a, const struct pair *b)
+{
+    struct unpack ua = { a->facts, a->factslen, false }, ub = { b->facts, b->factslen, false };
+    struct inventory_item x, y;
+
+    return inventory_next(&ua, &x) && inventory_next(&ub, &y)
+           && strcmp(x.fact.path, y.fact.path) == 0;
+}
+
+/* Whether a chain among the records from `mark` on is shorter than the one of its file among
+   the old ones. (A file may have several; then they are seldom of one length only.) */
+static void compare_chains(struct adding *a, size_t mark, const struct pair *old, size_t n)
+{
+    struct unpack u = { a->records.p + mark, a->records.len - mark, false };
+    struct pair now;
+
+    for (size_t k = 0; n > 0 && pairs_next(&u, &now); k++) {
+        size_t tried = 0;
+        while (tried < n && !of_one_file(&old[(k + tried) % n], &now))
+            tried++;
+        if (tried < n && chain_length(&now) < chain_length(&old[(k + tried) % n]))
+            a->s->shrunk = true;
+    }
+}
+
 /* The records that were added from `mark` on may be, but for the state of their files,
    those that are in force. Then they keep that too: what is the same is to be the same
    bytes, or each touch of a file would make a new edition. */
@@ -283,8 +319,10 @@ static void read_changed(struct adding *a, const struct folder_unit *u,
     read_unit(a, u, unit);
     a->before = a->s->before;
     inventory_free(&before);
-    if (a->records.len > mark)
+    if (a->records.len > mark) {
         keep_running(a, mark, old, n);
+        compare_chains(a, mark, old, n);
+    }
 }
 
 /* A unit whose files may have changed: its records are copied if they have not. */
@@ -371,10 +409,11 @@ bool stores_add(struct stores *s, const struct conf_store *st)
                           st->key_password_file, &a.pw.key);
     if (!ok)
         return false;
-    if (st->dir.n == 0)
+    find_running(&a);
+    if (st->dir.n == 0) {
         ok = add_files(&a);
-    else
-        find_running(&a);
+        compare_chains(&a, 0, a.old, a.nold);
+    }
     for (size_t i = 0; i < st->dir.n; i++)
         add_folder(&a, st->dir.v[i]);
     judge_late(&a);
@@ -387,6 +426,11 @@ bool stores_add(struct stores *s, const struct conf_store *st)
 void stores_want_notes(struct stores *s)
 {
     s->notes = true;
+}
+
+bool stores_shrunk(const struct stores *s)
+{
+    return s->shrunk;
 }
 
 bool stores_refused(const struct stores *s)

@@ -34,12 +34,17 @@ static void set_told(struct verdict *v, char *text)
     v->status.why = text;
 }
 
-void verdict_good(struct verdict *v, struct diags *d, bool first)
+void verdict_stays(struct verdict *v, struct diags *d)
 {
-    set_told(v, NULL);
     diags_free(&v->said);
     v->said = *d;
     *d = (struct diags){ 0 };
+}
+
+void verdict_good(struct verdict *v, struct diags *d, bool first)
+{
+    set_told(v, NULL);
+    verdict_stays(v, d);
     if (first)
         return;
     v->status.done++;
@@ -70,15 +75,16 @@ bool verdict_is_told(const struct verdict *v, const struct diags *d)
     return same;
 }
 
-void verdict_unsaid(const struct verdict *v, const struct diags *d, struct diags *out)
+void verdict_unsaid(const struct verdict *v, const struct diags *d, bool asked,
+                    struct diags *out)
 {
     struct diags_index said = diags_index(&v->said);
 
     for (size_t i = 0; i < d->n; i++) {
         const struct diag *g = &d->v[i];
-        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
-        if (g->level != DIAG_WARNING || !diags_index_has(&said, g))
-            diag_add(out, g->level, where, g->hint, "%s", g->message);
+        bool news = g->level == DIAG_ERROR || (asked && g->level == DIAG_WARNING);
+        if (news || !diags_index_has(&said, g))
+            diags_put(out, g);
     }
     diags_index_free(&said);
 }

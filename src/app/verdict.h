@@ -31,14 +31,19 @@ struct verdict {
 void verdict_good(struct verdict *v, struct diags *d, bool first);
 void verdict_bad(struct verdict *v, const struct diags *d);
 
+/* What is in force was found again, and these findings (taken) are about it now. */
+void verdict_stays(struct verdict *v, struct diags *d);
+
 /* What was wrong is wrong no more, without a reload: true when anything was. */
 bool verdict_mended(struct verdict *v);
 
 /* Whether just these errors were told last. */
 bool verdict_is_told(const struct verdict *v, const struct diags *d);
 
-/* Without the warnings that were said of the edition in force already. */
-void verdict_unsaid(const struct verdict *v, const struct diags *d, struct diags *out);
+/* Without what was said of the edition in force already: the notes, and the warnings, unless
+   somebody `asked`. */
+void verdict_unsaid(const struct verdict *v, const struct diags *d, bool asked,
+                    struct diags *out);
 
 void verdict_free(struct verdict *v);
 

@@ -5,12 +5,14 @@ import datetime
 import os
 import shutil
 import signal
+import ssl
 import threading
 import time
 
 import pytest
 
 from harness import client
+from harness.certs import CA_EXT, Pair
 from harness.gate import SALLYPORT, Gate, render, run
 from harness.origin import echo
 from harness.waiting import until
@@ -348,6 +350,125 @@ def test_it_polls_where_nothing_tells(gate, origin, delivery, certs):
             os.close(fd)
 
 
+# --- a file that makes sense before it is whole ---
+
+@pytest.fixture(scope="module")
+def chained(certs):
+    """Two server certificates with an intermediate behind each, as files."""
+    mid = certs.issue("follow-mid", "Follow Mid", ext=CA_EXT)
+
+    def make(name):
+        pair = certs.issue(name, "localhost", ca=mid, usage="serverAuth",
+                           names="DNS:localhost,IP:127.0.0.1")
+        whole = Pair(certs.file(f"{name}.chain", pair.cert.read_text() + mid.cert.read_text()),
+                     pair.key)
+        whole.leaf = pair.cert.read_text()
+        whole.mid = mid.cert.read_text()
+        return whole
+    return make("chained-1"), make("chained-2")
+
+
+def outcomes(proxy, certs, end):
+    """What careful clients, who know the root alone, get until the end has come."""
+    seen = set()
+    while not end():
+        try:
+            seen.add(serial(proxy, certs))
+        except ssl.SSLError as e:
+            seen.add(str(e))
+    return seen
+
+
+def slowly(path, text, pause):
+    """With close() after each line, as a shell's >> does."""
+    path.write_text("")
+    for line in text.splitlines(keepends=True):
+        with open(path, "a") as f:
+            f.write(line)
+        time.sleep(pause)
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["same leaf", "another leaf"])
+def test_a_chain_that_comes_later_is_waited_for(gate, origin, delivery, certs, chained, again):
+    first, second = chained
+    delivery.write(first)
+    proxy = gate(origin(echo).address, store={"cert": delivery.cert, "key": delivery.key})
+    proxy.await_message("^sallyport .* started")
+    new = first if again else second
+    at = time.monotonic()
+    shutil.copyfile(new.key, delivery.key)
+    delivery.cert.write_text(new.leaf)
+    seen = outcomes(proxy, certs, lambda: time.monotonic() > at + 0.7)
+    with open(delivery.cert, "a") as f:
+        f.write(new.mid)
+    assert seen == {first.serial}
+    await_serial(proxy, certs, new)
+    assert errors(proxy) == failures(proxy) == []
+
+
+def test_a_chain_that_stays_shorter_is_taken(gate, origin, delivery, certs, chained):
+    delivery.write(chained[0])
+    proxy = gate(origin(echo).address, store={"cert": delivery.cert, "key": delivery.key})
+    delivery.write(certs.server)
+    await_serial(proxy, certs, certs.server)
+    proxy.await_message("intermediate CN=Follow Mid removed")
+    # Nor does a file that is written without an end keep it back for ever.
+    delivery.write(chained[1])
+    await_serial(proxy, certs, chained[1])
+    end = time.monotonic() + 30
+    while serial(proxy, certs) != certs.server_new.serial:
+        delivery.write(certs.server_new)
+        time.sleep(0.2)
+        assert time.monotonic() < end
+
+
+def test_written_line_by_line(served, certs, delivery, chained):
+    """From no chain to one: nothing says that the intermediate is missing yet."""
+    new = chained[1]
+    shutil.copyfile(new.key, delivery.key)
+    writer = threading.Thread(target=slowly,
+                              args=(delivery.cert, new.leaf + 20 * "more\n" + new.mid, 0.03))
+    writer.start()
+    seen = outcomes(served, certs, lambda: not writer.is_alive())
+    writer.join()
+    assert seen == {certs.server.serial}
+    await_serial(served, certs, new)
+    assert errors(served) == failures(served) == []
+
+
+# --- what is told ---
+
+def test_who_asked_is_told(served, certs, delivery):
+    delivery.rename(certs.server_new.key, delivery.key)
+    delivery.rename(certs.server_new.cert, delivery.cert)
+    done = served.await_message("^reload done")
+    assert done["cause"] == "files" and done["files"] == f"{delivery.cert}, {delivery.key}"
+    served.signal(signal.SIGHUP)
+    done = served.await_message("^reload done")
+    assert done["cause"] == "hup" and "files" not in done
+    delivery.key.unlink()
+    failed = served.await_message("^reload failed")
+    assert failed["cause"] == "files" and failed["files"] == str(delivery.key)
+
+
+def test_a_key_that_is_laid_open_is_told_at_once(gate, origin, open_folder, certs):
+    delivery = Delivery(open_folder)
+    delivery.write(certs.server)
+    delivery.key.chmod(0o600)
+    proxy = gate(origin(echo).address, store={"cert": delivery.cert, "key": delivery.key})
+    proxy.await_message("^sallyport .* started")
+    for _ in range(2):
+        delivery.key.chmod(0o644)
+        said = proxy.await_message("everybody on this machine can read the private key")
+        assert said["level"] == "warn" and str(delivery.key) in said["message"]
+        delivery.cert.touch()       # the same again is no news
+        time.sleep(0.5)
+        delivery.key.chmod(0o600)
+        time.sleep(0.5)
+    assert sum("everybody" in r["message"] for r in proxy.records) == 2
+    assert done(proxy) == 0
+
+
 # --- the start ---
 
 def waiting(path, delivery, wait):
@@ -387,7 +508,8 @@ def test_the_start_waits_no_longer_than_that(tmp_path, delivery, certs):
     at = time.monotonic()
     done = run("serve", "-c", waiting(tmp_path / "c", delivery, wait="1500ms"))
     assert done.returncode == 1 and time.monotonic() - at >= 1.5
-    assert done.stderr.count("tls.key") >= 2 and done.stderr.count("waiting") == 1
+    assert done.stderr.count("tls.key") >= 2 and done.stderr.count("waiting up to 1500ms") == 1
+    assert "gave up waiting for files after 1" in done.stderr
 
 
 def test_the_start_does_not_wait_for_what_is_wrong_elsewhere(tmp_path, delivery, certs):

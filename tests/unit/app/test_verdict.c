@@ -13,15 +13,21 @@ static struct diags with(enum diag_level level, const char *text)
     return d;
 }
 
-static size_t unsaid(const struct verdict *v, enum diag_level level, const char *text)
+static size_t unsaid_to(const struct verdict *v, bool asked, enum diag_level level,
+                        const char *text)
 {
     struct diags d = with(level, text), out = { 0 };
 
-    verdict_unsaid(v, &d, &out);
+    verdict_unsaid(v, &d, asked, &out);
     size_t n = out.n;
     diags_free(&out);
     diags_free(&d);
     return n;
+}
+
+static size_t unsaid(const struct verdict *v, enum diag_level level, const char *text)
+{
+    return unsaid_to(v, false, level, text);
 }
 
 static bool told(const struct verdict *v, const char *text)
@@ -67,6 +73,19 @@ Test(verdict, a_warning_about_what_is_in_force_is_known)
     cr_expect_eq(unsaid(&v, DIAG_WARNING, "another"), 1u);
     cr_expect_eq(unsaid(&v, DIAG_ERROR, "a weak key"), 1u);
     cr_expect_eq(unsaid(&v, DIAG_NOTE, "a weak key"), 1u);
+    cr_expect_eq(unsaid_to(&v, true, DIAG_WARNING, "a weak key"), 1u, "who asks is told again");
+    verdict_free(&v);
+}
+
+Test(verdict, a_note_is_said_once_whoever_asks)
+{
+    struct verdict v = { .status.ok = true };
+    struct diags first = with(DIAG_NOTE, "3 pairs");
+
+    verdict_good(&v, &first, true);
+    cr_expect_eq(unsaid_to(&v, false, DIAG_NOTE, "3 pairs"), 0u);
+    cr_expect_eq(unsaid_to(&v, true, DIAG_NOTE, "3 pairs"), 0u);
+    cr_expect_eq(unsaid_to(&v, true, DIAG_NOTE, "4 pairs"), 1u);
     verdict_free(&v);
 }
 
@@ -140,9 +159,9 @@ Test(verdict, thousands_of_findings_are_told_at_once, .timeout = 20)
     verdict_bad(&v, &bad);
     cr_expect(verdict_is_told(&v, &bad));
     v.said = weak;
-    verdict_unsaid(&v, &weak, &out);
+    verdict_unsaid(&v, &weak, false, &out);
     cr_expect_eq(out.n, 0u);
-    verdict_unsaid(&v, &bad, &out);
+    verdict_unsaid(&v, &bad, false, &out);
     cr_expect_eq(out.n, bad.n);
     diags_free(&out);
     diags_free(&bad);
