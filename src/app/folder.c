@@ -12,20 +12,24 @@
 #include "base/mem.h"
 
 static const char *const endings[] = { ".pem", ".crt", ".cer", ".der", ".key",
-                                       ".p12", ".pfx", ".jks" };
-#define ENDING 4                /* bytes of each */
+                                       ".p12", ".pfx", ".jks", ".jceks", ".keystore" };
+
+#define ENDINGS (sizeof(endings) / sizeof(endings[0]))
+
+static bool ends_with(const char *name, size_t len, const char *ending)
+{
+    size_t n = strlen(ending);
+
+    return len > n && strncasecmp(name + len - n, ending, n) == 0;
+}
 
 /* How much of a name stands before its endings: a.pem.key belongs to a.pem. */
 static size_t stem_len(const char *name, size_t len)
 {
-    while (len > ENDING && name[len - ENDING] == '.') {
-        size_t i = 0;
-        while (i < sizeof(endings) / sizeof(endings[0])
-               && strncasecmp(name + len - ENDING, endings[i], ENDING) != 0)
-            i++;
-        if (i == sizeof(endings) / sizeof(endings[0]))
-            break;
-        len -= ENDING;
+    for (size_t i = 0; i < ENDINGS;) {
+        bool has = ends_with(name, len, endings[i]);
+        len -= has ? strlen(endings[i]) : 0;
+        i = has ? 0 : i + 1;
     }
     return len;
 }
@@ -128,6 +132,32 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct folder_unit *)a)->name, ((const struct folder_unit *)b)->name);
 }
 
+static void pass_over(struct listing *l, char *why)
+{
+    struct folder *f = l->out;
+
+    f->passed = mem_grow(f->passed, f->npassed + 1, sizeof(f->passed[0]));
+    f->passed[f->npassed++] = why;
+}
+
+/* Is there a file in it that would be looked at elsewhere? */
+static bool holds_any(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *e = NULL;
+
+    if (d == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    while ((e = readdir(d)) != NULL && !is_of_interest(e->d_name))
+        continue;
+    closedir(d);
+    return e != NULL;
+}
+
 static void add_subfolder(struct listing *l, int dir, const char *path, const char *name)
 {
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -142,6 +172,9 @@ static void add_subfolder(struct listing *l, int dir, const char *path, const ch
         return;                 /* not for us, as a folder such as lost+found is not */
     }
     while ((e = readdir(d)) != NULL) {
+        if (e->d_name[0] != '.' && e->d_type != DT_REG && holds_any(fd, e->d_name))
+            pass_over(l, mem_printf("%s/%s/%s, which lies too deep: subfolders are looked at, and "
+                                    "none within them", path, name, e->d_name));
         if (!is_of_interest(e->d_name) || fstatat(fd, e->d_name, &st, 0) != 0
             || !S_ISREG(st.st_mode))
             continue;
@@ -158,6 +191,8 @@ static void add_entry(struct listing *l, int dir, const char *path, const char *
 
     size_t stem = stem_len(name, strlen(name));
 
+    if (name[0] != '.' && ends_with(name, strlen(name), ".truststore") && l->only == NULL)
+        pass_over(l, mem_printf("%s/%s, which as a truststore holds no key", path, name));
     if (name[0] == '.' || !is_wanted(l, name, stem))
         return;
     /* What cannot be looked at (a link to nowhere) is told of when it is read; a FIFO would
@@ -219,6 +254,8 @@ int folder_read(const char *path, const struct folder_names *only, struct diag_a
         add_entry(&l, dirfd(dir), path, e->d_name);
     closedir(dir);
     gather(out);
+    if (out->npassed > 0)
+        qsort(out->passed, out->npassed, sizeof(out->passed[0]), by_text);
     return 0;
 }
 
@@ -226,6 +263,9 @@ void folder_free(struct folder *f)
 {
     for (size_t i = 0; i < f->n; i++)
         unit_free(&f->v[i]);
+    for (size_t i = 0; i < f->npassed; i++)
+        free(f->passed[i]);
+    free(f->passed);
     free(f->v);
     *f = (struct folder){ 0 };
 }

@@ -2,7 +2,8 @@
  * folder: what lies in a folder of key pairs, by which files belong together.
  *
  * Files of one name up to the ending make a unit (a.crt and a.key, or a.pem alone), and
- * so do all files of a subfolder. What is in them is not looked at here.
+ * so do all files of a subfolder. What is in them is not looked at here. Passed over, and
+ * told of, are folders with such files in a subfolder, and truststores by their ending.
  */
 #ifndef SALLYPORT_APP_FOLDER_H
 #define SALLYPORT_APP_FOLDER_H
@@ -27,6 +28,8 @@ struct folder_unit {
 struct folder {
     struct folder_unit *v;      /* by name */
     size_t n;
+    char **passed;              /* what somebody may have meant and is not looked at, with why */
+    size_t npassed;
 };
 
 /* Names of units, sorted. */

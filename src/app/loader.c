@@ -175,7 +175,7 @@ static void add_files(struct loading *l, const struct conf *c)
     if (stores_refused(stores))
         allow_wait(&wait_ms, 0);
     if (l->report != NULL)
-        l->report->shrunk = stores_shrunk(stores);
+        l->report->doubtful = stores_doubtful(stores);
     stores_free(stores);
     errors = l->d->errors;
     for (size_t i = 0; i < c->ntrusts; i++)

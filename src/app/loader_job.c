@@ -57,7 +57,7 @@ static void pack_report(const struct diags *d, const struct load_report *r, stru
     pack_blob(k, bytes, len);
     free(bytes);
     pack_u64(k, r->wait_ms);
-    pack_u32(k, r->shrunk);
+    pack_u32(k, r->doubtful);
     for (size_t i = 0; i < r->nread; i++) {
         pack_str(k, r->read[i].path);
         pack_u64(k, r->read[i].mark);
@@ -204,7 +204,7 @@ static bool unpack_report(struct unpack *u, struct diags *d, struct load_report 
     const uint8_t *bytes = unpack_blob(u, &len);
 
     r->wait_ms = unpack_u64(u);
-    r->shrunk = unpack_u32(u) != 0;
+    r->doubtful = unpack_u32(u) != 0;
     if (u->bad || !diags_unpack((const char *)bytes, len, d))
         return false;
     while (u->left > 0) {

@@ -52,8 +52,9 @@ struct load_report {
     struct loader_pipes pipes;
     struct watch_path *read;            /* what it looked at, as it was just before */
     size_t nread;
-    bool shrunk;                        /* a chain has fewer certificates than the one that is in
-                                           force from the same file */
+    bool doubtful;                      /* it may have read half of a file: a chain has fewer
+                                           certificates than the one in force from there, or a
+                                           file that was just written holds nothing of use */
     uint64_t wait_ms;                   /* all that is wrong are files, and the start may wait
                                            for them so long after its beginning */
 };

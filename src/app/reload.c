@@ -265,7 +265,7 @@ static void on_loaded(void *arg, int bundle_fd, struct diags *d, struct load_rep
     r->files = follow_changed(r->follow, &r->report, &r->changes);
     if (bundle_fd >= 0 && r->kind == MATERIAL && bundle_same(bundle_fd, r->current->bundle_fd))
         stay(r, bundle_fd);
-    else if (bundle_fd >= 0 && r->kind == MATERIAL && r->report.shrunk && hold_back(r))
+    else if (bundle_fd >= 0 && r->kind == MATERIAL && r->report.doubtful && hold_back(r))
         wait_for_the_rest(r, bundle_fd);
     else if (bundle_fd < 0 || !prepare(r, bundle_fd))
         give_up(r);

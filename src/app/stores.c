@@ -24,7 +24,7 @@ struct stores {
     int64_t now_ns;
     bool notes;
     bool refused;               /* a token */
-    bool shrunk;                /* a chain */
+    bool doubtful;              /* what was read may be half of it */
 };
 
 /* An expired pair of a folder, on which is decided when all pairs are known. */
@@ -46,6 +46,7 @@ struct adding {
     bool exposed;               /* of the folder, a key that lies open was warned of */
     struct late *late;
     size_t nlate;
+    struct diags strays;        /* of the folder, what is passed over */
     size_t next;                /* of old: where the one looked for most likely is */
 };
 
@@ -192,17 +193,48 @@ static void identify(const struct adding *a, const struct folder_unit *u, uint8_
     pack_free(&k);
 }
 
-static void read_unit(struct adding *a, const struct folder_unit *u, const struct pair_unit *unit)
+/* Files that hold nothing of use are passed over; but not where they may be what is missing:
+   to a unit of which nothing could be made, and which has been served or is not whole. */
+static void judge_strays(struct adding *a, const struct folder_unit *u, const struct diags *strays,
+                         bool whole)
 {
+    if (!whole) {
+        diags_join(a->s->d, strays);
+        return;
+    }
+    diags_join(&a->strays, strays);
+    for (size_t i = 0; i < u->n; i++)
+        if (!file_stamp_is_settled(&u->v[i].stamp, a->s->now_ns))
+            a->s->doubtful = true;
+}
+
+static void report_gone(struct adding *a, const struct folder_unit *u)
+{
+    diag_add(a->s->d, DIAG_ERROR, conf_at(&a->st->head, KEY_STORE_DIR, u->v[0].path),
+             "remove its files if it is not to be served any more",
+             "the pair that is served is not in its files any more");
+}
+
+/* An empty one needs no reading, and is judged with what lies beside it. */
+static bool is_empty(const struct folder_file *f)
+{
+    return f->stamp.ino != 0 && f->stamp.size == 0;
+}
+
+static void read_unit(struct adding *a, const struct folder_unit *u, const struct pair_unit *unit,
+                      bool served)
+{
+    size_t errors = a->s->d->errors, mark = a->records.len;
+    struct diags strays = { 0 };
     struct file *files = mem_zalloc(u->n * sizeof(*files));
     struct tls_input *inputs = mem_zalloc(u->n * sizeof(*inputs));
     struct store_input in = { .certs = inputs, .ncerts = u->n, .mixed = true,
-                              .exposed = &a->exposed };
+                              .exposed = &a->exposed, .strays = &strays };
     bool ok = true;
 
     for (size_t i = 0; i < u->n; i++) {
         struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, u->v[i].path);
-        ok &= file_read(u->v[i].path, where, &files[i], a->s->d) == 0;
+        ok &= is_empty(&u->v[i]) || file_read(u->v[i].path, where, &files[i], a->s->d) == 0;
         inputs[i] = (struct tls_input){
             .path = u->v[i].path, .data = files[i].data, .len = files[i].len,
             .time = files[i].time, .mode = files[i].mode, .exposed = files[i].exposed,
@@ -211,6 +243,11 @@ static void read_unit(struct adding *a, const struct folder_unit *u, const struc
     }
     if (ok)
         load(a, &in, unit);
+    bool good = a->s->d->errors == errors, gone = served && a->records.len == mark;
+    judge_strays(a, u, &strays, good && !gone);
+    if (good && gone && strays.n == 0)
+        report_gone(a, u);
+    diags_free(&strays);
     for (size_t i = 0; i < u->n; i++)
         file_free(&files[i]);
     free(files);
@@ -289,7 +326,7 @@ static void compare_chains(struct adding *a, size_t mark, const struct pair *old
         while (tried < n && !of_one_file(&old[(k + tried) % n], &now))
             tried++;
         if (tried < n && chain_length(&now) < chain_length(&old[(k + tried) % n]))
-            a->s->shrunk = true;
+            a->s->doubtful = true;
     }
 }
 
@@ -316,7 +353,7 @@ static void read_changed(struct adding *a, const struct folder_unit *u,
     if (n > 0)
         (void)inventory_read_pairs(a->s->running, old, n, &before);
     a->before = &before;
-    read_unit(a, u, unit);
+    read_unit(a, u, unit, n > 0);
     a->before = a->s->before;
     inventory_free(&before);
     if (a->records.len > mark) {
@@ -372,6 +409,38 @@ static void add_changed(struct adding *a, const char *folder, const struct folde
         add_unit(a, folder, &f->v[i++]);
 }
 
+#define STRAYS_SHOWN 5u
+
+/* One warning for all: they keep nothing from being served. */
+static void tell_strays(struct adding *a, struct diag_at where)
+{
+    struct diags *s = &a->strays;
+    char *text = mem_strdup(""), *hint = NULL;
+
+    for (size_t i = 0; i < s->n && i < STRAYS_SHOWN; i++) {
+        char *more = mem_printf("%s%s%s", text, i > 0 ? "; " : "", s->v[i].message);
+        free(text);
+        text = more;
+    }
+    if (s->n > STRAYS_SHOWN)
+        hint = mem_printf("and %zu more; move them out of the folder", s->n - STRAYS_SHOWN);
+    if (s->n > 0)
+        diag_add(a->s->d, DIAG_WARNING, where,
+                 hint != NULL ? hint : "move it out of the folder", "passed over: %s", text);
+    free(hint);
+    free(text);
+    diags_free(s);
+}
+
+static void tell_passed(struct adding *a, const struct folder *f, struct diag_at where)
+{
+    for (size_t i = 0; i < f->npassed && i < STRAYS_SHOWN; i++)
+        diag_add(a->s->d, DIAG_NOTE, where, NULL, "not looked at: %s", f->passed[i]);
+    if (f->npassed > STRAYS_SHOWN)
+        diag_add(a->s->d, DIAG_NOTE, where, NULL, "and %zu more are not looked at",
+                 f->npassed - STRAYS_SHOWN);
+}
+
 static void add_folder(struct adding *a, const char *path)
 {
     struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, path);
@@ -387,9 +456,12 @@ static void add_folder(struct adding *a, const char *path)
             add_changed(a, path, &f, &changed);
         for (size_t i = 0; i < f.n && !sure; i++)
             add_unit(a, path, &f.v[i]);
+        tell_strays(a, where);
+        tell_passed(a, &f, where);
         if (a->records.len == before && a->s->d->errors == errors)
             diag_add(a->s->d, DIAG_ERROR, where,
-                     "looked at are names that end in .pem .crt .cer .der .key .p12 .pfx .jks",
+                     "looked at are names that end in .pem .crt .cer .der .key .p12 .pfx .jks "
+                     ".jceks .keystore",
                      "there is no certificate with its key in the folder");
         folder_free(&f);
     }
@@ -428,9 +500,9 @@ void stores_want_notes(struct stores *s)
     s->notes = true;
 }
 
-bool stores_shrunk(const struct stores *s)
+bool stores_doubtful(const struct stores *s)
 {
-    return s->shrunk;
+    return s->doubtful;
 }
 
 bool stores_refused(const struct stores *s)

@@ -33,8 +33,8 @@ bool stores_add(struct stores *s, const struct conf_store *st);
 /* Say also what is right as it is, most likely (keypair_rules). */
 void stores_want_notes(struct stores *s);
 
-/* Is there a chain with fewer certificates than the one in force had from the same file? */
-bool stores_shrunk(const struct stores *s);
+/* May half of a file have been read (load_report.doubtful)? */
+bool stores_doubtful(const struct stores *s);
 
 /* Was a key in a token not to be had? */
 bool stores_refused(const struct stores *s);

@@ -474,6 +474,36 @@ static void read_uri(struct work *w, const struct tls_input *in, struct parts *o
         parts_add_token_key(out, key);
 }
 
+static void read_file(struct work *w, const struct store_input *in, const struct tls_input *file,
+                      enum parts_use use, struct parts *out)
+{
+    struct diags d = { 0 };
+
+    if (file->uri) {
+        read_uri(w, file, out);
+        return;
+    }
+    if (in->strays == NULL) {
+        parts_read_entry(file, use, &in->pw, in->alias, out, w->d);
+        return;
+    }
+    parts_read_entry(file, use, &in->pw, in->alias, out, &d);
+    diags_join(out->stray ? in->strays : w->d, &d);
+    diags_free(&d);
+}
+
+/* Of a folder: a keystore that is there for its trusted certificates. */
+static void report_truststores(const struct work *w, struct diags *strays)
+{
+    for (size_t i = 0; i < w->nfiles && w->nkeys == 0; i++) {
+        const struct parts *p = &w->files[i];
+        if (parts_is_keystore(p) && p->ncerts > 0 && p->nkeys + p->nclosed == 0)
+            diag_add(strays, DIAG_ERROR, p->in->where, NULL,
+                     "%s is %s without a private key (%zu trusted certificate%s)", p->in->path,
+                     parts_form_text(p), p->ncerts, p->ncerts == 1 ? "" : "s");
+    }
+}
+
 int load_store(const struct store_input *in, struct keymats *out, struct diags *d)
 {
     size_t before = d->errors;
@@ -493,15 +523,14 @@ int load_store(const struct store_input *in, struct keymats *out, struct diags *
         bool cert = i < in->ncerts;
         const struct tls_input *file = cert ? &in->certs[i] : &in->keys[i - in->ncerts];
         enum parts_use use = !cert ? PARTS_KEY_FILE : in->mixed ? PARTS_PAIR_FILE : PARTS_CERT_FILE;
-        if (file->uri)
-            read_uri(&w, file, &w.files[i]);
-        else
-            parts_read_entry(file, use, &in->pw, in->alias, &w.files[i], d);
+        read_file(&w, in, file, use, &w.files[i]);
     }
     if (d->errors == before)
         entry_check(in, w.files, d);
     collect_keys(&w);
     collect_leaves(&w);
+    if (in->strays != NULL && d->errors == before)
+        report_truststores(&w, in->strays);
     /* Else what is missing may be in the file that failed. */
     if (d->errors == before && !w.incomplete)
         check(&w);

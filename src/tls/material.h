@@ -44,6 +44,8 @@ struct store_input {
                                    may be spread over them */
     bool *exposed;              /* of a folder: set when a key that lies open was warned of,
                                    for one warning is enough; NULL: warn of each */
+    struct diags *strays;       /* of a folder: takes the findings about files that are plainly
+                                   nothing of ours (parts.stray); NULL: these are errors too */
     bool *refused;              /* set when a key could not be had by its URI: to try that again
                                    and again locks the token, if the PIN was wrong; or NULL */
     const char *alias;          /* the keystore entry that is meant; NULL: the only one */

@@ -25,10 +25,12 @@ static const char *wanted(enum parts_use use)
     }
 }
 
-static int refuse_alien(const struct parts *p, enum alien a, struct diags *d)
+static int refuse_alien(struct parts *p, enum alien a, struct diags *d)
 {
     char *hint = alien_hint(a, p->use, p->in->path);
 
+    p->stray = a == ALIEN_CSR || a == ALIEN_PUBLIC_KEY || a == ALIEN_CRL || a == ALIEN_PARAMETERS
+               || a == ALIEN_PGP;
     diag_add(d, DIAG_ERROR, p->in->where, hint, "%s is %s, not a %s", p->in->path, alien_text(a),
              wanted(p->use));
     free(hint);
@@ -49,12 +51,19 @@ static bool is_text(struct span s)
     return true;
 }
 
-static int refuse_unknown(const struct parts *p, struct diags *d)
+/* What is left of PEM when lines of it are missing. */
+static bool is_like_pem(struct span s)
+{
+    return memmem(s.p, s.len, "-----", 5) != NULL || (s.len >= 3 && memcmp(s.p, "MII", 3) == 0);
+}
+
+static int refuse_unknown(struct parts *p, struct diags *d)
 {
     struct span all = { (const char *)p->in->data, p->in->len };
     char first[SHOWN * 4 + 1] = "";
     bool text = is_text(all);
 
+    p->stray = text && !is_like_pem(all);
     if (!text)
         str_escape(first, sizeof(first),
                    (struct span){ all.p, all.len < SHOWN ? all.len : SHOWN });
@@ -84,14 +93,14 @@ static int refuse_empty_keystore(const struct parts *p, struct diags *d)
 }
 
 /* Read, but what was wanted is not in it. */
-static int refuse_empty(const struct parts *p, struct diags *d)
+static int refuse_empty(struct parts *p, struct diags *d)
 {
     const char *path = p->in->path;
     bool has_key = p->nkeys + p->nclosed > 0;
 
     if (parts_is_keystore(p))
         return refuse_empty_keystore(p, d);
-    if (p->alien != ALIEN_NONE && p->alien != ALIEN_PARAMETERS)
+    if (p->alien != ALIEN_NONE && (p->alien != ALIEN_PARAMETERS || p->use == PARTS_PAIR_FILE))
         return refuse_alien(p, p->alien, d);
     if (p->use == PARTS_PAIR_FILE)
         diag_add(d, DIAG_ERROR, p->in->where, NULL, "%s holds no certificate and no private key",
@@ -200,6 +209,7 @@ int parts_read_entry(const struct tls_input *in, enum parts_use use, const struc
     *out = (struct parts){ .in = in, .use = use, .alias = alias, .decoder = pw->decoder };
     if (in->len == 0) {
         diag_add(d, DIAG_ERROR, in->where, NULL, "%s is empty", in->path);
+        out->stray = true;
         return -1;
     }
     rc = read_form(out, pw, d);

@@ -91,6 +91,8 @@ struct parts {
     struct part_other *others;  /* PARTS_SHOW alone */
     size_t nothers;
     enum alien alien;           /* the first of its kind in the file */
+    bool stray;                 /* reported for being nothing that could be meant: not damaged, but
+                                   plainly something else, or empty */
 };
 
 static inline bool parts_is_keystore(const struct parts *p)

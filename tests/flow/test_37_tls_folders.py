@@ -1,11 +1,13 @@
 """What lies in a folder of pairs: renewals under new names, numbers, hints."""
 
 import datetime
+import re
 import shutil
 
 import pytest
 
 from harness import client
+from harness.certs import openssl
 from harness.gate import Gate, render, run
 from harness.waiting import until
 
@@ -164,3 +166,123 @@ def test_hints_are_about_the_folder(conf, folder, certs, gone, reason):
     complaint, = [s for s in done.stdout.splitlines() if "error" in s and reason in s]
     assert "beside it, with the same name up to the ending" in complaint
     assert "name the folder above it" in complaint and "key = FILE" not in complaint
+
+
+# --- what lies there besides ---
+
+def request(certs):
+    return (certs.dir / "server.csr").read_text()
+
+
+def parameters(_certs):
+    return "-----BEGIN DH PARAMETERS-----\nMAYCAQcCAQI=\n-----END DH PARAMETERS-----\n"
+
+
+def revocation(certs):
+    path = certs.dir / "folder-stray.crl"
+    return (path if path.exists() else certs.crl("folder-stray", certs.ca)).read_text()
+
+
+STRAYS = {
+    "CSR": (request, "a certificate signing request"),
+    "CRL": (revocation, "a certificate revocation list"),
+    "DH": (parameters, "a file of parameters"),
+    "text": (lambda _c: "Put certificates here.\n", "neither PEM nor DER, but other text"),
+    "empty": (lambda _c: "", "is empty"),
+}
+
+
+@pytest.mark.parametrize("what", STRAYS)
+def test_what_is_plainly_something_else_is_passed_over(serve, conf, folder, certs, what):
+    content, said = STRAYS[what]
+    put(folder, "a", certs.server)
+    (folder / "stray.pem").write_text(content(certs))
+    done = run("check", "-c", conf)
+    warning, = [s for s in done.stdout.splitlines() if "passed over" in s]
+    assert done.returncode == 0 and "stray.pem" in warning and said in warning
+    gate = serve()
+    put(folder, "a", certs.server_new)
+    await_serial(gate, certs, certs.server_new)
+
+    # One that comes while it runs, and in a subfolder.
+    (folder / "s").mkdir()
+    put(folder / "s", "tls", certs.server_rsa)
+    (folder / "s" / "more.pem").write_text(content(certs))
+    gate.await_message("passed over.*/s/more.pem")
+    gate.await_message("^reload done")
+    put(folder, "a", certs.server)
+    await_serial(gate, certs, certs.server)
+    assert not gate.says("^reload failed")
+
+
+@pytest.mark.parametrize("what", STRAYS)
+@pytest.mark.parametrize("spoilt", [["a.crt"], ["a.key"], ["a.crt", "a.key"], ["s/tls.key"]],
+                         ids="+".join)
+def test_but_not_in_the_place_of_what_is_served(serve, folder, certs, lasting, what, spoilt):
+    content, said = STRAYS[what]
+    put(folder, "a", certs.server)
+    put(folder, "b", lasting("b", 9, names="DNS:b.example"))
+    (folder / "s").mkdir()
+    put(folder / "s", "tls", lasting("s", 9, names="DNS:s.example"))
+    gate = serve()
+    for name in spoilt:
+        (folder / name).write_text(content(certs))
+    failed = gate.await_message("^reload failed")
+    assert failed["message"] == "reload failed: generation 1 stays in force"
+    for name in spoilt:
+        assert gate.says(f"/{name} .*{said}") or gate.says(f"/{name} {said}")
+    assert serial(gate, certs) == certs.server.serial
+
+
+@pytest.mark.parametrize("there", ["key", "crt"])
+def test_nor_in_that_of_a_pair_that_is_being_written(serve, folder, certs, lasting, there):
+    put(folder, "a", lasting("old", 5))
+    gate = serve()
+    put(folder, "b", certs.server)
+    (folder / f"b.{'crt' if there == 'key' else 'key'}").write_text("")
+    gate.await_message("^reload failed")
+    assert gate.says(r"/b\.(crt|key) is empty")
+    put(folder, "b", certs.server)
+    await_serial(gate, certs, certs.server)
+
+
+def test_one_that_is_damaged_is_an_error(conf, folder, certs):
+    put(folder, "a", certs.server)
+    text = certs.server.cert.read_text()
+    for name, content in {"half": text[:len(text) // 2], "no-begin": text[28:],
+                          "part-of-begin": text[:9]}.items():
+        (folder / f"{name}.pem").write_text(content)
+        done = run("check", "-c", conf)
+        assert done.returncode == 1 and f"{name}.pem" in done.stdout, done.stdout
+        (folder / f"{name}.pem").unlink()
+
+
+def test_a_ca_in_the_place_of_what_is_served(serve, folder, certs, lasting):
+    put(folder, "a", certs.server)
+    put(folder, "b", lasting("b", 9, names="DNS:b.example"))
+    gate = serve()
+    shutil.copyfile(certs.ca.cert, folder / "b.crt")
+    (folder / "b.key").unlink()
+    gate.await_message("^reload failed")
+    assert gate.says("the pair that is served is not in its files any more")
+
+
+def test_keystores_and_truststores(conf, folder, certs):
+    put(folder, "a", certs.server)
+    openssl("pkcs12", "-export", "-inkey", certs.server_rsa.key, "-in", certs.server_rsa.cert,
+            "-out", folder / "b.KeyStore", "-passout", "pass:secret")
+    openssl("pkcs12", "-export", "-nokeys", "-in", certs.ca.cert, "-out", folder / "ca.p12",
+            "-passout", "pass:secret")
+    (folder / "c.truststore").write_bytes(b"")
+    (folder / "s" / "deep").mkdir(parents=True)
+    put(folder / "s" / "deep", "tls", certs.server_new)
+    password = certs.file("folders-password", "secret\n")
+    password.chmod(0o600)
+    conf.write_text(conf.read_text().replace("[route", f"password_file = {password}\n[route"))
+    done = run("check", "-c", conf)
+    assert done.returncode == 0, done.stdout
+    assert "dir: 2 pairs" in done.stdout
+    assert re.search(r"passed over: .*ca\.p12 is a PKCS#12 keystore without a private key "
+                     r"\(1 trusted certificate\)", done.stdout)
+    assert "not looked at: " + str(folder / "c.truststore") in done.stdout
+    assert "not looked at: " + str(folder / "s/deep") in done.stdout

@@ -71,9 +71,23 @@ Test(folder, a_subfolder_is_a_unit)
     put("site/fullchain.pem");
     put("site/README");
     put("site/deeper/x.pem");
+    put("site/notes/readme.txt");
     put("empty/notes.txt");
     put("z.p12");
     cr_expect_str_eq(units(NULL), "site: site/fullchain.pem site/privkey.pem; z: z.p12; ");
+    cr_assert_eq(folder.npassed, 1u);
+    cr_expect_not_null(strstr(folder.passed[0], "/site/deeper, which lies too deep"));
+}
+
+Test(folder, keystores_by_all_their_endings)
+{
+    put("a.KEYSTORE");
+    put("a.truststore");
+    put("b.jceks");
+    put("b.jks");
+    cr_expect_str_eq(units(NULL), "a: a.KEYSTORE; b: b.jceks b.jks; ");
+    cr_assert_eq(folder.npassed, 1u);
+    cr_expect_not_null(strstr(folder.passed[0], "/a.truststore, which as a truststore holds"));
 }
 
 Test(folder, other_files_are_not_looked_at)
