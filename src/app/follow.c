@@ -20,7 +20,7 @@ struct follow {
     struct load_report good, failed;    /* only what they read; sorted by path */
     uint64_t first_us, last_us;         /* of the changes that wait; first 0: none do */
     bool on;
-    const char *polls;                  /* what was last said of it */
+    char *polls;                        /* what was last said of it */
 };
 
 static void on_rest(void *arg)
@@ -78,9 +78,10 @@ static void watch_all(struct follow *f)
     watch_set(f->watch, v, n);
     free(v);
     const char *polls = watch_polls(f->watch);
-    if (polls != NULL && polls != f->polls)
+    if (polls != NULL && (f->polls == NULL || strcmp(polls, f->polls) != 0))
         log_info("files are looked at every 2 s: %s", polls);
-    f->polls = polls;
+    free(f->polls);
+    f->polls = polls != NULL ? mem_strdup(polls) : NULL;
 }
 
 static void take(struct load_report *to, struct load_report *from)
@@ -192,5 +193,6 @@ void follow_free(struct follow *f)
     loop_timer_free(f->timer);
     load_report_free(&f->good);
     load_report_free(&f->failed);
+    free(f->polls);
     free(f);
 }

@@ -2,12 +2,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/expiry.h"
 #include "app/inputs.h"
 #include "app/inventory.h"
 #include "app/logsink.h"
 #include "app/privs.h"
+#include "app/reach.h"
 #include "app/roster.h"
 #include "app/stores.h"
 #include "base/mem.h"
@@ -209,6 +211,26 @@ static void judge_process(const struct load_plan *plan, const struct conf_proxy 
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_LOG, p->log), NULL, "%s", e.text);
 }
 
+/* One process for everything becomes its user after this load: can it do the next one? */
+static void judge_reach(const struct loading *l, const struct conf_proxy *p)
+{
+    struct diags told = { 0 };
+    struct privs who = privs_plan(p, &told);
+
+    if (p->workers == 0 && who.change && l->report != NULL) {
+        struct watch_path *v = mem_zalloc((l->report->nread + 1) * sizeof(*v));
+        size_t n = 0;
+        for (; n < l->report->nread; n++)
+            v[n] = l->report->read[n];
+        if (l->plan->config_path != NULL)
+            v[n++].path = (char *)(uintptr_t)l->plan->config_path;
+        reach_warn(&who, p, v, n, l->d);
+        free(v);
+    }
+    privs_free(&who);
+    diags_free(&told);
+}
+
 static void warn_of_expiry(const struct loading *l, const struct conf *c)
 {
     struct expiry *x = expiry_new();
@@ -234,6 +256,8 @@ static void fill(struct loading *l, const struct settings *s, const struct conf 
         judge_process(l->plan, &c->proxy, l->d);
     l->inputs = inputs_new(l->plan, l->report, l->d);
     add_files(l, c);
+    if (!l->plan->again)
+        judge_reach(l, &c->proxy);
     inputs_free(l->inputs);
     bundle_put(l->bundle, l->facts.p, l->facts.len, INVENTORY_ENTRY);
     pack_free(&l->facts);
@@ -274,5 +298,11 @@ struct bundle *loader_build_again(const struct load_plan *plan, struct load_repo
 
 struct bundle *loader_build(const struct load_plan *plan, struct diags *d)
 {
-    return loader_build_again(plan, NULL, d);
+    struct load_report report = { 0 };
+    struct bundle *b = loader_build_again(plan, &report, d);
+
+    for (size_t i = 0; i < report.pipes.n; i++)
+        close(report.pipes.copy[i]);
+    load_report_free(&report);
+    return b;
 }

@@ -27,6 +27,7 @@ libapp_a_SOURCES = \
 	src/app/pool.c src/app/pool.h \
 	src/app/privs.c src/app/privs.h \
 	src/app/reload.c src/app/reload.h \
+	src/app/reach.c src/app/reach.h \
 	src/app/role.c src/app/role.h \
 	src/app/roster.c src/app/roster.h \
 	src/app/spawn.c src/app/spawn.h \

@@ -111,8 +111,9 @@ static int refuse_permission(const struct wanted *w)
 
     user_name(geteuid(), me);
     if (stat(what, &st) == 0)
-        refuse(w, mem_printf("the user \"%s\" has to be allowed to %s: chown, or chgrp and chmod "
-                             "g+%s", me, folder ? "enter it" : "read it", folder ? "x" : "r"),
+        refuse(w, mem_printf("let the user %s %s it: chgrp and chmod, or setfacl -m u:%s:%s %s", me,
+                             folder ? "enter" : "read", me, S_ISDIR(st.st_mode) ? "rx" : "r",
+                             what),
                "permission denied (%s belongs to %s:%s with mode %04o; this runs as %s)",
                folder ? folder : "it", user_name(st.st_uid, owner), group_name(st.st_gid, group),
                (unsigned)st.st_mode & 07777u, me);
@@ -293,6 +294,11 @@ int file_read_stdin(struct diag_at where, struct file *out, struct diags *d)
 
     *out = (struct file){ .path = mem_strdup(w.path), .where = where };
     return done(out, read_fd(&w, STDIN_FILENO, out));
+}
+
+void file_complain(const char *path, struct diag_at where, int reason, struct diags *d)
+{
+    (void)refuse_open(&(struct wanted){ path, where, d }, reason);
 }
 
 /* One newline at the end is the editor's, not the password's. */

@@ -38,6 +38,9 @@ int file_read(const char *path, struct diag_at where, struct file *out, struct d
 /* The same of standard input, which findings call by this name. */
 int file_read_stdin(struct diag_at where, struct file *out, struct diags *d);
 
+/* What file_read() says of a path that cannot be opened, for this reason (an errno). */
+void file_complain(const char *path, struct diag_at where, int reason, struct diags *d);
+
 /*
  * A password from "PATH", "fd:N" or "env:NAME": one trailing newline (LF or CRLF)
  * is dropped. out->data is the password. 0 or -1.

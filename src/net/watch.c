@@ -48,7 +48,7 @@ struct watch {
     struct loop_timer *timer;
     struct loop_task tell;
     uint64_t looked_us;
-    const char *polls;
+    char polls[512];            /* why it has to look every other second; "": it need not */
 };
 
 /* --- marks --- */
@@ -144,14 +144,22 @@ static bool is_watched(const struct watch *w, int wd)
     return false;
 }
 
-static void note_failure(struct watch *w, int reason)
+/* Of several reasons, the first. */
+static void poll_for(struct watch *w, const char *why, const char *dir)
+{
+    if (w->polls[0] == '\0')
+        snprintf(w->polls, sizeof(w->polls), "%s%s%s", why, dir != NULL ? " " : "",
+                 dir != NULL ? dir : "");
+}
+
+static void note_failure(struct watch *w, const char *dir, int reason)
 {
     if (reason == ENOSPC)
-        w->polls = "fs.inotify.max_user_watches is used up";
+        poll_for(w, "fs.inotify.max_user_watches is used up", NULL);
     else if (reason == EACCES)
-        w->polls = "a folder may not be read";
+        poll_for(w, "this user may not read the folder", dir);
     else if (reason != ENOENT && reason != ENOTDIR) /* gone meanwhile: its parent tells */
-        w->polls = "inotify refuses a folder";
+        poll_for(w, "inotify refuses the folder", dir);
 }
 
 /* A place for each run of names in one directory. */
@@ -180,9 +188,10 @@ static void watch_dirs(struct watch *w)
         struct place *p = &w->places[i];
         p->wd = watch_dir(w, p);
         if (p->wd < 0)
-            note_failure(w, errno);
-        else if (w->names.v[p->first].name == NULL || w->names.v[p->first].content)
-            w->polls = tells(w->names.v[p->first].dir) ? w->polls : "its file system does not tell";
+            note_failure(w, w->names.v[p->first].dir, errno);
+        else if ((w->names.v[p->first].name == NULL || w->names.v[p->first].content)
+                 && !tells(w->names.v[p->first].dir))
+            poll_for(w, "the file system does not tell of changes in", w->names.v[p->first].dir);
     }
     for (size_t i = 0; i < n; i++)
         if (before[i].wd >= 0 && !is_watched(w, before[i].wd))
@@ -220,12 +229,12 @@ static bool look(struct watch *w)
         watch_names_add(&w->names, w->paths[i].path);
     watch_names_sort(&w->names);
 
-    w->polls = NULL;
+    w->polls[0] = '\0';
     open_inotify(w);
     if (w->fd >= 0)
         watch_dirs(w);
     else
-        w->polls = "there is no inotify to be had";
+        poll_for(w, "there is no inotify to be had", NULL);
     for (size_t i = 0; i < w->npaths; i++) {
         uint64_t now = watch_mark(w->paths[i].path);
         changed = changed || now != w->paths[i].mark;
@@ -235,7 +244,7 @@ static bool look(struct watch *w)
     w->astray = false;
     w->looked_us = loop_now_us(w->loop);
     if (w->npaths > 0)
-        loop_timer_set(w->timer, w->polls ? POLL_MS : SAFETY_MS);
+        loop_timer_set(w->timer, w->polls[0] != '\0' ? POLL_MS : SAFETY_MS);
     else
         loop_timer_clear(w->timer);
     return changed;
@@ -351,7 +360,7 @@ void watch_take_changes(struct watch *w, struct watch_changes *to)
     to->v = mem_grow(to->v, to->n + w->changes.n + 1, sizeof(to->v[0]));
     for (size_t i = 0; i < w->changes.n; i++)
         to->v[to->n++] = w->changes.v[i];
-    to->unsure = to->unsure || w->changes.unsure || w->polls != NULL;
+    to->unsure = to->unsure || w->changes.unsure || w->polls[0] != '\0';
     free(w->changes.v);
     w->changes = (struct watch_changes){ 0 };
 }
@@ -395,7 +404,7 @@ static struct watch_path *list_of(const struct watch *w, const struct watch_path
 
 static bool are_followed(const struct watch *w, const struct watch_path *v, size_t n)
 {
-    if (n != w->npaths || w->fd < 0 || w->polls != NULL || w->astray)
+    if (n != w->npaths || w->fd < 0 || w->polls[0] != '\0' || w->astray)
         return false;
     for (size_t i = 0; i < n; i++)
         if (strcmp(v[i].path, w->paths[i].path) != 0)
@@ -420,7 +429,7 @@ void watch_set(struct watch *w, const struct watch_path *paths, size_t n)
 
 const char *watch_polls(const struct watch *w)
 {
-    return w->polls;
+    return w->polls[0] != '\0' ? w->polls : NULL;
 }
 
 struct watch *watch_new(struct loop *l, watch_fn *fn, void *arg, struct err *e)

@@ -214,6 +214,54 @@ def test_mode_000(open_folder, origin, certs):
         proxy.close()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes its user, which root alone can")
+@pytest.mark.parametrize("how", ["cert", "dir"])
+def test_what_the_user_cannot_read_is_told_in_advance(open_folder, certs, how):
+    """One process for everything is root at the start, and nobody when it reads again."""
+    where = open_folder / "private"
+    where.mkdir(mode=0o700)
+    delivery = Delivery(where)
+    delivery.write(certs.server)
+    store = {"dir": where} if how == "dir" else {"cert": delivery.cert, "key": delivery.key}
+    conf = open_folder / "c"
+    conf.write_text(render({
+        "proxy": {"workers": 0, "user": "nobody"}, "store s": store,
+        "route r": {"listen": "127.0.0.1:0", "store": "s", "upstream": "builtin:page"}}))
+
+    def warnings():
+        done = run("check", "-c", conf)
+        assert done.returncode == 0, done.stdout
+        return [s for s in done.stdout.splitlines() if "and will fail" in s]
+
+    conf.chmod(0o600)
+    enter, read = warnings()
+    assert f"setfacl -m u:nobody:rx {where}" in enter and f"u:nobody:r {conf}" in read
+    conf.chmod(0o644)
+    where.chmod(0o755)
+    delivery.key.chmod(0o600)
+    warned, = warnings()
+    assert f"{delivery.key}: permission denied" in warned
+    where.chmod(0o711)
+    hidden, = warnings()                    # of a folder that cannot be listed, no more is known
+    assert (f"u:nobody:rx {where}" if how == "dir" else str(delivery.key)) in hidden
+    where.chmod(0o755)
+    for path in (delivery.cert, delivery.key):
+        os.chown(path, 65534, 65534)
+    assert warnings() == []
+    where.chmod(0o711)                      # enough to read the files, not to hear of changes
+    if how == "cert":
+        assert warnings() == []
+        proxy = Gate(["serve", "-c", conf])
+        try:
+            said = proxy.await_message("^files are looked at every 2 s")["message"]
+            assert f"may not read the folder {where}" in said
+            shutil.copyfile(certs.server_new.key, delivery.key)
+            shutil.copyfile(certs.server_new.cert, delivery.cert)
+            await_serial(proxy, certs, certs.server_new)
+        finally:
+            proxy.close()
+
+
 def test_deleted_and_put_back(served, certs, delivery):
     delivery.cert.unlink()
     delivery.key.unlink()

@@ -222,7 +222,8 @@ def test_a_folder_of_open_keys_is_one_warning(config, certs, opened, open_folder
     for pair in (certs.server, certs.server_rsa):
         opened(pair.cert, 0o644)
         opened(pair.key, 0o644)
-    (line,), code = findings(tmp_path, config("127.0.0.1:9", store={"dir": open_folder}))
+    (line, numbers), code = findings(tmp_path, config("127.0.0.1:9", store={"dir": open_folder}))
+    assert "note: [store node] dir: 2 pairs" in numbers
     assert code == 0 and "warning: [store node] dir" in line
     assert "can read the private key in" in line and "the others of the folder" in line
 
