@@ -251,16 +251,34 @@ static void pair_up(struct diff *df, int (*cmp)(const void *, const void *), boo
     b->n = nb;
 }
 
-/* One that is there before and after is not new, however many have it now, and not gone. */
-static void drop_known(struct side *s, const struct side *others)
+/* The first of a sorted side that is not before `what`. */
+static size_t lower_bound(const struct side *s, item what)
 {
-    size_t n = 0;
+    size_t low = 0, high = s->n;
 
-    for (size_t i = 0; i < s->n; i++)
-        if (others->n == 0
-            || bsearch(&s->v[i], others->v, others->n, sizeof(item), by_content) == NULL)
-            s->v[n++] = s->v[i];
-    s->n = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_content(&s->v[middle], &what) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* One that is there before and after is not new, however many have it now, and not gone.
+   `others` are all of the other side, most often many, and these are few. */
+static void drop_known(struct side *s, const struct inventory *others)
+{
+    sort(s, by_content);
+    for (size_t i = 0; i < others->n && s->n > 0; i++) {
+        item known = &others->v[i];
+        size_t k = lower_bound(s, known), end = k;
+        while (end < s->n && by_content(&s->v[end], &known) == 0)
+            end++;
+        memmove(s->v + k, s->v + end, (s->n - end) * sizeof(item));
+        s->n -= end - k;
+    }
 }
 
 /* Most are where they were: they go without any sorting. */
@@ -290,21 +308,6 @@ static struct side side_of(const struct inventory *inv)
     return s;
 }
 
-static void drop_elsewhere(struct diff *df, const struct inventory *before,
-                           const struct inventory *after)
-{
-    struct side then = side_of(before), now = side_of(after);
-
-    if (df->before.n + df->after.n > 0) {
-        sort(&then, by_content);
-        sort(&now, by_content);
-        drop_known(&df->before, &now);
-        drop_known(&df->after, &then);
-    }
-    free(then.v);
-    free(now.v);
-}
-
 void inventory_diff(const struct inventory *before, const struct inventory *after,
                     struct diags *d)
 {
@@ -314,7 +317,8 @@ void inventory_diff(const struct inventory *before, const struct inventory *afte
     pair_up(&df, by_content_in_file, false);
     pair_up(&df, by_content, false);
     pair_up(&df, by_subject_in_file, true);
-    drop_elsewhere(&df, before, after);
+    drop_known(&df.before, after);
+    drop_known(&df.after, before);
     pair_up(&df, by_place, true);
     pair_up(&df, by_subject, true);
     for (size_t i = 0; i < df.after.n; i++)

@@ -157,6 +157,23 @@ def test_a_reload_takes_a_new_list(sallyport, config, origin, certs, family, tmp
         assert live.recv() == b""
 
 
+def test_a_note_about_a_list_is_said_once(sallyport, config, origin, certs, family):
+    """Of a CA that the trust does not have; to HUP too, until another list lies there."""
+    sections = trusting(config, origin(echo).address, family.root.cert, family.root_crl,
+                        family.mid_crl)
+    proxy = sallyport(sections)
+
+    def notes():
+        return [r for r in proxy.records if "CRL Mid" in r["message"] and r["level"] == "info"]
+
+    proxy.await_message("^sallyport .* started")
+    assert len(notes()) == 1
+    for _ in range(2):
+        proxy.signal(signal.SIGHUP)
+        proxy.await_message("^reload done")
+    assert len(notes()) == 1
+
+
 WRONG = {
     "a certificate": (lambda f, c: f.root.cert, r"holds a certificate and no certificate rev"),
     "text": (lambda f, c: c.file("crl.txt", "no list\n"), r"neither PEM nor DER"),
