@@ -16,6 +16,12 @@ replay_pem_SOURCES = tests/fuzz/fuzz_pem.c tests/fuzz/replay.c $(fuzz_common)
 replay_pem_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"pem"'
 replay_pem_LDADD = $(fuzz_ldadd)
 
+check_PROGRAMS += replay_hello
+TESTS += replay_hello
+replay_hello_SOURCES = tests/fuzz/fuzz_hello.c tests/fuzz/replay.c $(fuzz_common)
+replay_hello_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"hello"'
+replay_hello_LDADD = $(fuzz_ldadd)
+
 if FUZZ
 noinst_PROGRAMS = fuzz_jks fuzz_p12 fuzz_pem
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address
@@ -32,6 +38,11 @@ fuzz_pem_SOURCES = tests/fuzz/fuzz_pem.c $(fuzz_common)
 fuzz_pem_CPPFLAGS = $(fuzz_cppflags)
 fuzz_pem_LDADD = $(fuzz_ldadd)
 fuzz_pem_LDFLAGS = $(fuzz_ldflags)
+noinst_PROGRAMS += fuzz_hello
+fuzz_hello_SOURCES = tests/fuzz/fuzz_hello.c $(fuzz_common)
+fuzz_hello_CPPFLAGS = $(fuzz_cppflags)
+fuzz_hello_LDADD = $(fuzz_ldadd)
+fuzz_hello_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Whole, with what the fuzzers found.

@@ -196,16 +196,18 @@ Test(route, a_nul_in_a_protocol_does_not_end_it)
         { .alpn = { "h2" } },
         { .alpn = { NULL } },
     };
+    static const struct {
+        const char *alpn;
+        size_t len, route;
+    } table[] = { { "\x04h2\0x", 5, 1 }, { "\x03h2\0", 4, 1 }, { "\x02h2", 3, 0 } };
     struct made m;
     enum route_by by;
 
     make(&m, rows, 2);
-    cr_expect_eq(route_choose(&m.table, &(struct route_ask){ NULL, (const uint8_t *)"\x04h2\0x", 5 },
-                              &by), 1);
-    cr_expect_eq(route_choose(&m.table, &(struct route_ask){ NULL, (const uint8_t *)"\x03h2\0", 4 },
-                              &by), 1);
-    cr_expect_eq(route_choose(&m.table, &(struct route_ask){ NULL, (const uint8_t *)"\x02h2", 3 },
-                              &by), 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct route_ask ask = { NULL, (const uint8_t *)table[i].alpn, table[i].len };
+        cr_expect_eq(route_choose(&m.table, &ask, &by), table[i].route, "row %zu", i);
+    }
     route_table_free(&m.table);
 }
 
