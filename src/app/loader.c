@@ -113,6 +113,21 @@ static void gather_settings(const struct load_plan *plan, struct settings *s, st
     }
 }
 
+static void add_new(struct diags *d, const struct diags *more)
+{
+    struct diags_index said = diags_index(d);
+    bool *old = mem_zalloc(more->n);
+
+    for (size_t i = 0; i < more->n; i++)
+        old[i] = diags_index_has(&said, &more->v[i]);
+    diags_index_free(&said);
+    for (size_t i = 0; i < more->n; i++) {
+        if (!old[i])
+            diags_put(d, &more->v[i]);
+    }
+    free(old);
+}
+
 static void call_roll(const struct loading *l, const struct snapshot *s, const struct conf *c)
 {
     struct roster r = { 0 };
@@ -141,12 +156,7 @@ static void prove(const struct loading *l, const struct conf *c)
     if (s != NULL)
         call_roll(l, s, c);
     snapshot_retire(s);
-    for (size_t i = 0; i < more.n; i++) {
-        const struct diag *g = &more.v[i];
-        struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
-        if (!diags_have(d, g))
-            diag_add(d, g->level, where, g->hint, "%s", g->message);
-    }
+    add_new(d, &more);
     diags_free(&more);
 }
 

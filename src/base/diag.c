@@ -192,14 +192,6 @@ void diags_join(struct diags *d, const struct diags *more)
         diags_put(d, &more->v[i]);
 }
 
-bool diags_have(const struct diags *d, const struct diag *g)
-{
-    for (size_t i = 0; i < d->n; i++)
-        if (compare(&d->v[i], g) == 0)
-            return true;
-    return false;
-}
-
 static int compare_places(const void *a, const void *b)
 {
     return compare(*(const struct diag *const *)a, *(const struct diag *const *)b);

@@ -55,10 +55,7 @@ void diag_add(struct diags *d, enum diag_level level, struct diag_at where, cons
 void diags_put(struct diags *d, const struct diag *g);
 void diags_join(struct diags *d, const struct diags *more);
 
-/* Whether that very finding is among them. */
-bool diags_have(const struct diags *d, const struct diag *g);
-
-/* The same for asking often: of findings that stay as they are for as long as it lives. */
+/* Whether a very finding is among others, which stay as they are for as long as it lives. */
 struct diags_index {
     const struct diag **v;      /* sorted */
     size_t n;

@@ -56,7 +56,7 @@ static void name_listener(struct builder *b, const struct setting *t, struct con
         head_error(b, t, r.hint.text[0] ? mem_strdup(r.hint.text) : NULL, r.why.text);
         return;
     }
-    const struct conf_listener *other = conf_listener_for(b->c, &list.v[0]);
+    const struct conf_listener *other = build_listener_at(b, &list.v[0]);
     l->addr = list.v[0];
     free(list.v);
     if (other != NULL) {
@@ -65,6 +65,8 @@ static void name_listener(struct builder *b, const struct setting *t, struct con
                  other->head.at.line);
         head_error(b, t, NULL, message);
         l->addr = (struct addr){ 0 };
+    } else {
+        build_place_listener(b, l);
     }
 }
 
@@ -78,7 +80,7 @@ static struct conf_head *first_head(struct builder *b, const struct setting *t,
                    address ? "the section needs an address" : "the section needs a name");
         return NULL;
     }
-    struct conf_head *h = build_section(b->c, s, t->name, keep_origin(b->c, t));
+    struct conf_head *h = build_section(b, s, t->name, keep_origin(b->c, t));
     if (s == SECTION_LISTENER)
         name_listener(b, t, (struct conf_listener *)(void *)h);
     else if (!is_name(t->name))
@@ -92,7 +94,7 @@ static struct conf_head *first_head(struct builder *b, const struct setting *t,
 static struct conf_head *enter(struct builder *b, const struct setting *t, enum conf_section s)
 {
     struct origin at = keep_origin(b->c, t);
-    struct conf_head *h = s == SECTION_PROXY ? &b->c->proxy.head : build_find(b->c, s, t->name);
+    struct conf_head *h = s == SECTION_PROXY ? &b->c->proxy.head : build_find(b, s, t->name);
 
     if (s == SECTION_PROXY && t->name[0] != '\0') {
         head_error(b, t, mem_strdup("[proxy]"), "the section takes no name");
@@ -132,15 +134,9 @@ static void add_ref(struct builder *b, struct conf_head *h, const struct key_row
 {
     struct conf_route *route = (struct conf_route *)(void *)h;
 
-    for (size_t i = 0; i < b->nrefs; i++) {
-        if (b->refs[i].route == route && b->refs[i].row == row) {
-            free(b->refs[i].value);
-            b->refs[i].value = mem_strdup(value);
-            return;
-        }
-    }
     b->refs = mem_grow(b->refs, b->nrefs + 1, sizeof(b->refs[0]));
-    b->refs[b->nrefs++] = (struct conf_ref){ route, row, mem_strdup(value) };
+    b->refs[b->nrefs++] =
+        (struct conf_ref){ route, row, mem_strdup(value), h->set[row->id].file };
 }
 
 static bool is_path(enum conf_type t)
@@ -283,7 +279,7 @@ struct conf *conf_build(const struct settings *s, struct diags *d)
     struct builder b = { .c = mem_zalloc(sizeof(struct conf)), .d = d };
     struct place p = { 0 };
 
-    build_section(b.c, SECTION_PROXY, "", (struct origin){ 0 });
+    build_section(&b, SECTION_PROXY, "", (struct origin){ 0 });
     for (size_t i = 0; i < s->n; i++) {
         go_to(&b, &s->v[i], &p);
         if (s->v[i].key != NULL && p.head != NULL)
@@ -296,6 +292,9 @@ struct conf *conf_build(const struct settings *s, struct diags *d)
         free(b.refs[i].value);
     free(b.refs);
     free(b.refused);
+    names_free(&b.by_addr);
+    for (int i = 0; i < SECTION_COUNT; i++)
+        names_free(&b.by_name[i]);
     if (d->errors == 0)
         return b.c;
     conf_free(b.c);

@@ -6,6 +6,7 @@
 #ifndef SALLYPORT_CONF_BUILD_H
 #define SALLYPORT_CONF_BUILD_H
 
+#include "base/names.h"
 #include "conf/schema.h"
 
 /* A route's key that names another section, until all sections are known. */
@@ -13,6 +14,7 @@ struct conf_ref {
     struct conf_route *route;
     const struct key_row *row;
     char *value;
+    const char *origin;         /* an earlier one than the key's, in the end: overruled */
 };
 
 /* A key whose value was refused: what depends on it is not judged. */
@@ -24,6 +26,9 @@ struct conf_refused {
 struct builder {
     struct conf *c;
     struct diags *d;
+    /* Where an object stands in the list of its kind, for there may be thousands. */
+    struct names by_name[SECTION_COUNT];
+    struct names by_addr;       /* of listeners */
     struct conf_ref *refs;
     size_t nrefs;
     struct conf_refused *refused;
@@ -39,13 +44,18 @@ void build_refuse(struct builder *b, const struct conf_head *h, enum conf_key ke
 bool build_was_refused(const struct builder *b, const struct conf_head *h, enum conf_key key);
 
 /* A new object, all its fields unset; all but [proxy] are appended to the conf's list. */
-struct conf_head *build_section(struct conf *c, enum conf_section s, const char *name,
+struct conf_head *build_section(struct builder *b, enum conf_section s, const char *name,
                                 struct origin at);
 void build_section_free(enum conf_section s, struct conf_head *h);
 
 /* The i-th object of a kind, NULL behind the last; and the one of that name, or NULL. */
 struct conf_head *build_nth(const struct conf *c, enum conf_section s, size_t i);
-struct conf_head *build_find(const struct conf *c, enum conf_section s, const char *name);
+struct conf_head *build_find(const struct builder *b, enum conf_section s, const char *name);
+
+/* The same for listeners, by their address: by what addr_equal() compares, as a text. */
+struct span build_addr_key(const struct addr *a);
+void build_place_listener(struct builder *b, const struct conf_listener *l);
+struct conf_listener *build_listener_at(const struct builder *b, const struct addr *a);
 
 /* Defaults for the keys that are not set. */
 void build_defaults(enum conf_section s, struct conf_head *h);

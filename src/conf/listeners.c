@@ -42,11 +42,21 @@ static void compare_listeners(struct builder *b, const struct conf_listener *l,
                    other->head.title);
 }
 
+/* Each with those before it, where one of the two stands for many: those are few. */
 static void check_covered(struct builder *b)
 {
-    for (size_t i = 1; i < b->c->nlisteners; i++)
-        for (size_t k = 0; k < i; k++)
-            compare_listeners(b, b->c->listeners[i], b->c->listeners[k]);
+    struct conf_listener **all = b->c->listeners, **many;
+    size_t nmany = 0;
+
+    many = mem_zalloc(b->c->nlisteners * sizeof(many[0]));
+    for (size_t i = 0; i < b->c->nlisteners; i++) {
+        bool wildcard = is_wildcard(&all[i]->addr);
+        for (size_t k = 0; k < (wildcard ? i : nmany); k++)
+            compare_listeners(b, all[i], wildcard ? all[k] : many[k]);
+        if (wildcard)
+            many[nmany++] = all[i];
+    }
+    free(many);
 }
 
 /* --- routes that nobody would ever come to --- */
@@ -133,40 +143,50 @@ static void check_admin(struct builder *b)
             }
 }
 
-/* Takes the section for the address out of `written`, or makes a default one. */
-static struct conf_listener *add_listener(struct builder *b, struct conf_listener **written,
-                                          size_t n, const struct conf_route *r,
-                                          const struct addr *a)
-{
-    char name[ADDR_TEXT_MAX];
-    struct conf *c = b->c;
+/* The sections as they stand in the file, until routes have asked for them. */
+struct written {
+    struct conf_listener **v;   /* NULL: taken */
+    size_t n;
+    struct names by_addr;
+};
 
-    for (size_t i = 0; i < n; i++) {
-        if (written[i] != NULL && addr_equal(&written[i]->addr, a)) {
-            struct conf_listener *l = written[i];
-            c->listeners = mem_grow(c->listeners, c->nlisteners + 1, sizeof(c->listeners[0]));
-            l->head.index = c->nlisteners;
-            c->listeners[c->nlisteners++] = l;
-            written[i] = NULL;
-            return l;
-        }
+static void append(struct conf *c, struct conf_listener *l)
+{
+    c->listeners = mem_grow(c->listeners, c->nlisteners + 1, sizeof(c->listeners[0]));
+    l->head.index = c->nlisteners;
+    c->listeners[c->nlisteners++] = l;
+}
+
+/* Takes the section for the address out of `written`, or makes a default one. */
+static struct conf_listener *add_listener(struct builder *b, struct written *w,
+                                          const struct conf_route *r, const struct addr *a)
+{
+    const struct names_item *i = names_find(&w->by_addr, build_addr_key(a));
+    char name[ADDR_TEXT_MAX];
+    struct conf_listener *l;
+
+    if (i != NULL) {
+        l = w->v[i->value];
+        w->v[i->value] = NULL;
+        append(b->c, l);
+    } else {
+        struct conf_head *h = build_section(b, SECTION_LISTENER, addr_text(a, name),
+                                            r->head.set[KEY_ROUTE_LISTEN]);
+        l = (struct conf_listener *)(void *)h;
+        l->addr = *a;
+        build_defaults(SECTION_LISTENER, h);
     }
-    struct conf_head *h = build_section(c, SECTION_LISTENER, addr_text(a, name),
-                                        r->head.set[KEY_ROUTE_LISTEN]);
-    struct conf_listener *l = (struct conf_listener *)(void *)h;
-    l->addr = *a;
-    build_defaults(SECTION_LISTENER, h);
+    build_place_listener(b, l);
     return l;
 }
 
-static void listen_there(struct builder *b, struct conf_listener **written, size_t n,
-                         struct conf_route *r, const struct addr *a)
+static void listen_there(struct builder *b, struct written *w, struct conf_route *r,
+                         const struct addr *a)
 {
-    /* The lists of conf are const for all but their builder. */
-    struct conf_listener *l = (struct conf_listener *)(uintptr_t)conf_listener_for(b->c, a);
+    struct conf_listener *l = build_listener_at(b, a);
 
     if (l == NULL)
-        l = add_listener(b, written, n, r, a);
+        l = add_listener(b, w, r, a);
     l->routes = mem_grow(l->routes, l->nroutes + 1, sizeof(l->routes[0]));
     l->routes[l->nroutes++] = r;
 }
@@ -191,23 +211,24 @@ static void refuse_listener(struct builder *b, const struct conf_listener *l)
 void build_listeners(struct builder *b)
 {
     struct conf *c = b->c;
-    struct conf_listener **written = c->listeners;
-    size_t n = c->nlisteners;
+    struct written w = { c->listeners, c->nlisteners, b->by_addr };
 
     check_admin(b);
     c->listeners = NULL;
     c->nlisteners = 0;
+    b->by_addr = (struct names){ 0 };
     for (size_t i = 0; i < c->nroutes; i++)
         for (size_t k = 0; k < c->routes[i]->listen.n; k++)
-            listen_there(b, written, n, c->routes[i], &c->routes[i]->listen.v[k]);
-    for (size_t i = 0; i < n; i++) {
-        if (written[i] == NULL)
+            listen_there(b, &w, c->routes[i], &c->routes[i]->listen.v[k]);
+    names_free(&w.by_addr);
+    for (size_t i = 0; i < w.n; i++) {
+        if (w.v[i] == NULL)
             continue;
-        if (written[i]->addr.len != 0)  /* else its name was refused before */
-            refuse_listener(b, written[i]);
-        build_section_free(SECTION_LISTENER, &written[i]->head);
+        if (w.v[i]->addr.len != 0)      /* else its name was refused before */
+            refuse_listener(b, w.v[i]);
+        build_section_free(SECTION_LISTENER, &w.v[i]->head);
     }
-    free(written);
+    free(w.v);
     check_covered(b);
     for (size_t i = 0; i < c->nlisteners; i++)
         check_shadowed(b, c->listeners[i]);

@@ -41,7 +41,7 @@ static char *missing_hint(const struct conf *c, enum conf_section s, const char 
 static struct conf_head *find_section(struct builder *b, const struct conf_ref *ref,
                                       enum conf_section s)
 {
-    struct conf_head *h = build_find(b->c, s, ref->value);
+    struct conf_head *h = build_find(b, s, ref->value);
 
     if (h == NULL) {
         char *hint = missing_hint(b->c, s, ref->value);
@@ -61,14 +61,14 @@ static bool is_unnamed(const struct conf_upstream *u)
 /* `upstream = 127.0.0.1:9042`: an [upstream] without a section. */
 static struct conf_head *upstream_by_address(struct builder *b, const struct conf_ref *ref)
 {
-    struct conf_head *h = build_find(b->c, SECTION_UPSTREAM, ref->value);
+    struct conf_head *h = build_find(b, SECTION_UPSTREAM, ref->value);
     struct span text = { ref->value, strlen(ref->value) };
     struct refusal r = { ERR_INIT, ERR_INIT, false };
 
     if (h != NULL)
         return h;
     struct origin at = ref->route->head.set[KEY_ROUTE_UPSTREAM];
-    h = build_section(b->c, SECTION_UPSTREAM, ref->value, at);
+    h = build_section(b, SECTION_UPSTREAM, ref->value, at);
     h->set[KEY_UPSTREAM_SERVER] = at;
     build_defaults(SECTION_UPSTREAM, h);
 
@@ -286,23 +286,56 @@ static void check_protocols(struct builder *b, const struct conf_route *r)
 
 /* What nobody uses. */
 
-static const struct conf_route *user_of(const struct conf *c, const void *object)
+/* Of each section the first route that refers to it. */
+struct users {
+    const struct conf_route **v[SECTION_COUNT];
+};
+
+static void note_user(struct users *u, enum conf_section s, const struct conf_head *h,
+                      const struct conf_route *r)
 {
-    for (size_t i = 0; i < c->nroutes; i++)
-        if (c->routes[i]->store == object || c->routes[i]->trust == object
-            || c->routes[i]->upstream == object)
-            return c->routes[i];
-    return NULL;
+    if (h != NULL)
+        u->v[s][h->index] = r;
 }
 
-static void check_used(struct builder *b, enum conf_section s)
+static void find_users(const struct conf *c, struct users *u)
+{
+    u->v[SECTION_STORE] = mem_zalloc(c->nstores * sizeof(u->v[0][0]));
+    u->v[SECTION_TRUST] = mem_zalloc(c->ntrusts * sizeof(u->v[0][0]));
+    u->v[SECTION_UPSTREAM] = mem_zalloc(c->nupstreams * sizeof(u->v[0][0]));
+    for (size_t i = c->nroutes; i-- > 0;) {
+        const struct conf_route *r = c->routes[i];
+        note_user(u, SECTION_STORE, r->store != NULL ? &r->store->head : NULL, r);
+        note_user(u, SECTION_TRUST, r->trust != NULL ? &r->trust->head : NULL, r);
+        note_user(u, SECTION_UPSTREAM, r->upstream != NULL ? &r->upstream->head : NULL, r);
+    }
+}
+
+static void check_used(struct builder *b, enum conf_section s, const struct users *u)
 {
     struct conf_head *h;
 
     for (size_t i = 0; (h = build_nth(b->c, s, i)) != NULL; i++)
-        if (user_of(b->c, h) == NULL)
+        if (u->v[s][i] == NULL)
             build_warn(b, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,
                        "no route uses it");
+}
+
+/* Where bytes go, and what nobody needs. */
+static void check_uses(struct builder *b)
+{
+    static const enum conf_section kinds[] = { SECTION_STORE, SECTION_TRUST, SECTION_UPSTREAM };
+    struct users u = { { NULL } };
+
+    find_users(b->c, &u);
+    for (size_t i = 0; i < b->c->nupstreams; i++) {
+        guard_plaintext(b, b->c->upstreams[i], u.v[SECTION_UPSTREAM][i]);
+        check_proxy(b, b->c->upstreams[i]);
+    }
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        check_used(b, kinds[i], &u);
+        free(u.v[kinds[i]]);
+    }
 }
 
 void build_refs(struct builder *b)
@@ -310,7 +343,8 @@ void build_refs(struct builder *b)
     const struct conf *c = b->c;
 
     for (size_t i = 0; i < b->nrefs; i++)
-        resolve(b, &b->refs[i]);
+        if (b->refs[i].origin == b->refs[i].route->head.set[b->refs[i].row->id].file)
+            resolve(b, &b->refs[i]);
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
         check_rules(b, c->routes[i]);
@@ -320,13 +354,7 @@ void build_refs(struct builder *b)
         check_store(b, c->stores[i]);
     check_modules(b);
     build_listeners(b);
-    for (size_t i = 0; i < c->nupstreams; i++) {
-        guard_plaintext(b, c->upstreams[i], user_of(c, c->upstreams[i]));
-        check_proxy(b, c->upstreams[i]);
-    }
-    check_used(b, SECTION_STORE);
-    check_used(b, SECTION_TRUST);
-    check_used(b, SECTION_UPSTREAM);
+    check_uses(b);
     struct diag_at whole = { { c->norigins ? c->origins[0] : NULL, 0 }, NULL, NULL, NULL };
     if (c->nroutes == 0 && b->d->errors == 0)
         build_error(b, whole, "write a section [route NAME] with listen, store and upstream",

@@ -1,4 +1,5 @@
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,14 +79,15 @@ static size_t count(const struct conf *c, enum conf_section s)
     }
 }
 
-struct conf_head *build_section(struct conf *c, enum conf_section s, const char *name,
+struct conf_head *build_section(struct builder *b, enum conf_section s, const char *name,
                                 struct origin at)
 {
-    struct conf_head *h = allocate(c, s);
+    struct conf_head *h = allocate(b->c, s);
 
     h->section = conf_sections[s];
     h->name = mem_strdup(name);
-    h->index = count(c, s) - 1;
+    h->index = count(b->c, s) - 1;
+    names_add(&b->by_name[s], (struct span){ h->name, strlen(name) }, (uint32_t)h->index);
     h->title = mem_printf("%s%s%s", h->section, name[0] ? " " : "", name);
     h->at = at;
     return h;
@@ -120,14 +122,41 @@ struct conf_head *build_nth(const struct conf *c, enum conf_section s, size_t i)
     }
 }
 
-struct conf_head *build_find(const struct conf *c, enum conf_section s, const char *name)
+struct conf_head *build_find(const struct builder *b, enum conf_section s, const char *name)
 {
-    struct conf_head *h;
+    const struct names_item *i =
+        names_find(&b->by_name[s], (struct span){ name, strlen(name) });
 
-    for (size_t i = 0; (h = build_nth(c, s, i)) != NULL; i++)
-        if (strcmp(h->name, name) == 0)
-            return h;
-    return NULL;
+    return i != NULL ? build_nth(b->c, s, i->value) : NULL;
+}
+
+/* It stands together at the beginning of each kind, and the
+   flow of an IPv6 address, between, is never written. */
+struct span build_addr_key(const struct addr *a)
+{
+    const char *p = (const char *)&a->u;
+
+    switch (a->u.sa.sa_family) {
+    case AF_INET:
+        return (struct span){ p, offsetof(struct sockaddr_in, sin_zero) };
+    case AF_INET6:
+        return (struct span){ p, offsetof(struct sockaddr_in6, sin6_scope_id) };
+    default:
+        return (struct span){ p, offsetof(struct sockaddr_un, sun_path)
+                                     + strlen(a->u.un.sun_path) };
+    }
+}
+
+void build_place_listener(struct builder *b, const struct conf_listener *l)
+{
+    names_add(&b->by_addr, build_addr_key(&l->addr), (uint32_t)l->head.index);
+}
+
+struct conf_listener *build_listener_at(const struct builder *b, const struct addr *a)
+{
+    const struct names_item *i = names_find(&b->by_addr, build_addr_key(a));
+
+    return i != NULL ? b->c->listeners[i->value] : NULL;
 }
 
 void conf_free(struct conf *c)

@@ -323,6 +323,53 @@ Test(good, the_command_line_wins_over_environment_and_file)
     diags_free(&d);
 }
 
+Test(good, a_reference_of_a_later_origin_wins)
+{
+    const char *ini = "[store s]\ncert = a\n[store t]\ncert = b\n[route r]\nlisten = 0.0.0.0:1\n"
+                      "store = missing\nupstream = 127.0.0.1:2\n";
+    struct settings all = { 0 };
+    struct diags d = { 0 };
+
+    source_parse(ini, strlen(ini), "t.conf", &all, &d);
+    settings_add(&all, "route", "r", "store", "s", (struct origin){ ORIGIN_ENVIRONMENT, 0 });
+    settings_add(&all, "route", "r", "store", "t", (struct origin){ ORIGIN_COMMAND_LINE, 0 });
+    struct conf *c = conf_build(&all, &d);
+    cr_assert_not_null(c, "%s", findings(&d));
+    cr_expect_str_eq(c->routes[0]->store->head.name, "t");
+    cr_expect_eq(d.n, 1, "s alone is not used: %s", findings(&d));
+    conf_free(c);
+    settings_free(&all);
+    diags_free(&d);
+}
+
+/* Ten thousand of each take as long as they are long: with a walk over all for each of them
+   this would be minutes under the sanitizers. */
+Test(good, ten_thousand_sections_of_each_kind, .timeout = 60)
+{
+    enum { N = 10000 };
+    char *ini = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&ini, &len);
+
+    for (int i = 0; i < N; i++)
+        fprintf(f, "[store s%d]\ncert = c\n[listener 127.0.%d.%d:1]\nhandshake_timeout = 1s\n"
+                   "[upstream u%d]\nserver = 127.0.0.1:2\n[route r%d]\nlisten = 127.0.%d.%d:1\n"
+                   "store = s%d\nupstream = u%d\n",
+                i, i / 200, i % 200, i, i, i / 200, i % 200, i, i);
+    fclose(f);
+    struct conf *c = good(ini);
+    cr_assert_eq(c->nroutes, N);
+    cr_assert_eq(c->nlisteners, N);
+    for (size_t i = 0; i < N; i++) {
+        cr_assert_eq(c->routes[i]->store, c->stores[i]);
+        cr_assert_eq(c->routes[i]->upstream, c->upstreams[i]);
+        cr_assert_eq(c->listeners[i]->routes[0], c->routes[i]);
+        cr_assert_eq(c->listeners[i]->handshake_timeout_ms, 1000);
+    }
+    conf_free(c);
+    free(ini);
+}
+
 Test(good, a_restart_key_that_changes_is_warned_of)
 {
     struct conf *a = good("[proxy]\nworkers = 1\ndrain_timeout = 1s\n" SMALL);
