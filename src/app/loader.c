@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/coverage.h"
 #include "app/expiry.h"
 #include "app/inputs.h"
 #include "app/inventory.h"
@@ -153,8 +154,10 @@ static void prove(const struct loading *l, const struct conf *c)
             diag_add(&more, DIAG_ERROR, (struct diag_at){ h->at, h->title, NULL, NULL }, NULL,
                      "%s", e.text);
     }
-    if (s != NULL)
+    if (s != NULL) {
         call_roll(l, s, c);
+        coverage_check(s, &more);
+    }
     snapshot_retire(s);
     add_new(d, &more);
     diags_free(&more);

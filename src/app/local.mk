@@ -7,6 +7,7 @@ libapp_a_SOURCES = \
 	src/app/askers.c src/app/askers.h \
 	src/app/channel.c src/app/channel.h \
 	src/app/child.c src/app/child.h \
+	src/app/coverage.c src/app/coverage.h \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
 	src/app/expiry.c src/app/expiry.h \

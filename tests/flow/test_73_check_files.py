@@ -169,6 +169,39 @@ def test_a_dsa_key(config, certs, tmp_path):
     assert code == 1 and "is a DSA key" in line and "-keyalg RSA" in line
 
 
+NOT_COVERED = "no certificate of [store node] is for this name; they are for "
+
+
+@pytest.mark.parametrize("sni, names", [
+    ("service.example", None),
+    ("SERVICE.example, localhost", None),
+    ("a.wild.example, *.wild.example", None),
+    ("*.host.example", None),           # by one.host.example, at least
+    ("example", "localhost, service.example, *.wild.example, one.host.example"),
+    ("a.b.wild.example", "localhost, service.example, *.wild.example, one.host.example"),
+    ("wild.example", "localhost, service.example, *.wild.example, one.host.example"),
+    ("*.example.org", "localhost, service.example, *.wild.example, one.host.example"),
+])
+def test_a_name_that_no_certificate_is_for(config, certs, tmp_path, sni, names):
+    if not hasattr(certs, "check_names"):
+        certs.check_names = certs.issue("check-names", "localhost", usage="serverAuth", names=(
+            "DNS:localhost,DNS:service.example,DNS:*.wild.example,DNS:one.host.example"))
+    pair = certs.check_names
+    sections = config("127.0.0.1:9", store={"cert": pair.cert, "key": pair.key}, sni=sni)
+    said, code = findings(tmp_path, sections)
+    assert code == 0 and len(said) == (names is not None), said
+    if names:
+        assert f'warning: [route main] sni = "{sni}": {NOT_COVERED}{names} (add a' in said[0]
+
+
+def test_of_many_names_some_are_told(config, certs, tmp_path):
+    pair = certs.issue("check-many", "localhost", usage="serverAuth",
+                       names=",".join(f"DNS:n{i}.example" for i in range(20)))
+    sections = config("127.0.0.1:9", store={"cert": pair.cert, "key": pair.key}, sni="n20.example")
+    (line,), _ = findings(tmp_path, sections)
+    assert NOT_COVERED + "n0.example, " in line and "n5.example and 14 more (" in line
+
+
 CAS = {
     "no CA at all": ("note", "basicConstraints=CA:FALSE",
                      r"is self-signed and no CA.*basicConstraints = critical, CA:TRUE"),
