@@ -52,7 +52,7 @@ static void fact_when(const struct scene *s, char *out)
 static void fact_why(const struct scene *s, char *out)
 {
     const char *reason = s->code != 0 ? ERR_reason_error_string(s->code) : NULL;
-    long verify = SSL_get_verify_result(s->ssl);
+    long verify = s->ssl != NULL ? SSL_get_verify_result(s->ssl) : X509_V_OK;
 
     if (s->note == NOTE_VERIFY)
         note_field(s, 3, "no reason given", out);

@@ -40,4 +40,5 @@ libtls_a_SOURCES = \
 	src/tls/ticket.c src/tls/ticket.h \
 	src/tls/ticket_file.c src/tls/ticket_file.h \
 	src/tls/tls_stream.c src/tls/tls_stream.h \
-	src/tls/trust.c src/tls/trust.h
+	src/tls/trust.c src/tls/trust.h \
+	src/tls/verify.c src/tls/verify.h

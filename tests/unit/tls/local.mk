@@ -30,7 +30,8 @@ unit_tls_SOURCES = \
 	tests/unit/tls/test_seeds.c \
 	tests/unit/tls/test_ticket.c \
 	tests/unit/tls/test_ticket_file.c \
-	tests/unit/tls/test_trust.c
+	tests/unit/tls/test_trust.c \
+	tests/unit/tls/test_verify.c
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit/tls \
 	-DTOP_SRCDIR='"$(abs_top_srcdir)"'
 unit_tls_CFLAGS = $(UNIT_CFLAGS)

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "handshake.h"
+#include "tls/verify.h"
 
 struct gate {
     struct made ca, leaf;
@@ -41,6 +42,18 @@ static void gate_free(struct gate *g)
 
 #define EACH_VERSION(v) for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++)
 
+/* Who asks without a handshake is told the same. */
+static void would_refuse(const struct gate *g, const struct made *cert, STACK_OF(X509) *chain,
+                         const struct tls_failure *expected)
+{
+    struct tls_failure f;
+
+    cr_assert_eq(verify_client(g->ctx, cert != NULL ? cert->x : NULL, chain, &f), -1);
+    cr_assert_str_eq(f.text, expected->text);
+    cr_assert_eq(f.cause, expected->cause, "%s", f.name);
+    cr_assert_str_eq(f.fix, expected->fix);
+}
+
 /* A client with this certificate (NULL: none) and chain is refused so. */
 static void refuses(const struct gate *g, const struct made *cert, X509 *above,
                     enum tls_cause cause, const char *text)
@@ -62,6 +75,7 @@ static void refuses(const struct gate *g, const struct made *cert, X509 *above,
         cr_assert_eq(m.failure.cause, cause, "%s", m.failure.name);
         cr_assert_eq(m.failure.side, SIDE_CLIENT);
         cr_assert_not_null(m.failure.fix);
+        would_refuse(g, cert, chain, &m.failure);
         meet_free(&m);
         sk_X509_free(chain);
         SSL_CTX_free(c);
@@ -246,6 +260,7 @@ Test(failure_cert, chain_too_long)
         cr_assert_not(meet_run(&m));
         cr_assert_eq(m.failure.cause, TLS_CAUSE_CLIENT_CERT_CHAIN, "%s", m.failure.text);
         cr_assert_not_null(strstr(m.failure.text, "alice"), "%s", m.failure.text);
+        would_refuse(&g, &c, chain, &m.failure);
         meet_free(&m);
         sk_X509_free(chain);
         SSL_CTX_free(ctx);
