@@ -18,6 +18,7 @@ static void conn_free(struct conn *c)
     tls_facts_free(&c->facts);
     free(c->sni);
     free(c->header);
+    free(c->refusal);
     snapshot_unref(c->snap);
     free(c);
 }

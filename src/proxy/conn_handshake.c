@@ -18,6 +18,8 @@ static void handshake_failed(struct conn *c, enum reason why)
         conn_end(c, REASON_PROBE);
         return;
     }
+    if (f->cause == TLS_CAUSE_DENIED)
+        why = REASON_DENIED;
     conn_log_failure(c, why, f);
     if (gone)
         conn_end(c, why);
@@ -33,6 +35,8 @@ static void handshake_done(struct conn *c)
         conn_end(c, REASON_NO_MEMORY);
         return;
     }
+    if (c->facts.identity != NULL)
+        identity_trim(c->facts.identity);
     if (c->facts.resumed)
         c->env->count->value[COUNTER_RESUMED]++;
     conn_enter(c, CONN_CONNECT);

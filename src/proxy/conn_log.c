@@ -40,6 +40,10 @@ void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure 
     logline_str(&l, "cause", f->name);
     logline_str(&l, "side", failure_side_text(f->side));
     logline_str(&l, "fix", f->fix);
+    if (c->refusal != NULL) {
+        logline_str(&l, "identity", c->refusal->identity);
+        logline_str(&l, "rule", c->refusal->rule);
+    }
     logline_str(&l, "sni", c->sni);
     logline_u64(&l, "bytes", tls_stream_bytes_in(&c->client));
     logline_ms(&l, "total_ms", loop_now_us(c->env->loop) - c->at.accepted);

@@ -65,10 +65,27 @@ static void begin_plaintext(struct conn *c)
 
 /* --- which route --- */
 
+/* tls_admit_fn. Memory being out costs the words, never the verdict. */
+static bool admit(void *arg, const struct identity *who)
+{
+    struct conn *c = arg;
+    struct verdict v = policy_judge(c->route->conf, who);
+
+    free(c->refusal);
+    c->refusal = verdict_admits(&v) ? NULL : malloc(sizeof(*c->refusal));
+    if (c->refusal != NULL) {
+        identity_text(who, c->refusal->identity, sizeof(c->refusal->identity));
+        verdict_text(&v, c->route->conf, c->refusal->rule);
+    }
+    return verdict_admits(&v);
+}
+
 static void begin_tls(struct conn *c)
 {
     struct tls_terms terms = {
         .policy = c->route->policy,
+        .admit = admit,
+        .arg = c,
         .tickets = c->snap->tickets != NULL ? c->snap->tickets : c->env->tickets,
     };
 

@@ -8,12 +8,19 @@
 
 #include "net/stream.h"
 #include "proxy/conn.h"
+#include "proxy/policy.h"
 #include "proxy/relay.h"
 #include "tls/tls_stream.h"
 
 #define IDENTITY_TEXT_MAX 512
 
 enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
+
+/* Why the rules of the route do not admit it. */
+struct conn_refusal {
+    char identity[IDENTITY_TEXT_MAX];
+    char rule[VERDICT_TEXT_MAX];
+};
 
 /* What a PROXY header changed. */
 struct conn_header {
@@ -35,6 +42,7 @@ struct conn {
     struct tls_facts facts;
     struct peer peer;           /* the client: where it connects from, or what a header says */
     struct conn_header *header; /* NULL: none came */
+    struct conn_refusal *refusal;   /* NULL: admitted, or not judged */
     uint16_t port;              /* that it was accepted on */
     uint32_t number;            /* of the listener, for the keys below */
     uint64_t at_listener, at_source;    /* counted as open by these keys; 0: not */

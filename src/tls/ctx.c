@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/pack.h"
+#include "tls/admission.h"
 #include "tls/certinfo.h"
 #include "tls/notes.h"
 #include "tls/sslerr.h"
@@ -150,6 +151,8 @@ struct tls_ctx *tls_ctx_new(const struct tls_policy *p, struct keypair *const *c
     versions_text(p->versions, c->offer, VERSIONS_TEXT_MAX);
     c->ssl_ctx = SSL_CTX_new(TLS_server_method());
     if (c->ssl_ctx == NULL)
+        goto internal;
+    if (admission_prepare(c->ssl_ctx) != 0)
         goto internal;
     SSL_CTX_set_client_hello_cb(c->ssl_ctx, notes_client_hello, &c->accepts);
     set_fixed(c->ssl_ctx);

@@ -264,6 +264,8 @@ static enum tls_cause find_cause(struct scene *s)
     enum tls_cause cause = TLS_CAUSE_COUNT;
     int reason = ERR_GET_REASON(s->code);
 
+    if (s->end->refused)
+        return TLS_CAUSE_DENIED;
     if (s->note != NOTE_NONE)
         return from_note(s);
     if (s->alert >= 0)

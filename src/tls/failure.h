@@ -38,6 +38,7 @@ struct tls_ending {
     bool eof;                   /* the peer sent FIN during the handshake */
     int sys_errno;              /* a system error (ECONNRESET …), or 0 */
     bool timed_out;
+    bool refused;               /* terms.h */
     uint64_t bytes_in;          /* received before the end */
     const unsigned char *first; /* the first bytes received (up to FIRST_BYTES), to guess by */
     size_t nfirst;

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libtls.a
 libtls_a_SOURCES = \
 	src/tls/certinfo.c src/tls/certinfo.h \
+	src/tls/admission.c src/tls/admission.h \
 	src/tls/certs.c src/tls/certs.h \
 	src/tls/chain.c src/tls/chain.h \
 	src/tls/ctx.c src/tls/ctx.h \

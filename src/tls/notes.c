@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/str.h"
+#include "tls/admission.h"
 #include "tls/certinfo.h"
 #include "tls/policy.h"
 #include "tls/revocation.h"
@@ -54,7 +55,7 @@ int notes_verify(int ok, X509_STORE_CTX *store)
     char text[4 * CERT_TEXT_MAX + 96];
 
     if (ok || revocation_spares(store))
-        return 1;
+        return depth == 0 && error == X509_V_OK ? admission_judge(store) : 1;
     if (x == NULL)
         x = leaf;
     if (x == NULL)

@@ -20,17 +20,18 @@ struct tls_terms {
     struct ticket_ring *tickets;    /* NULL: none are given, and none are taken */
     tls_admit_fn *admit;            /* NULL: every client that was verified */
     void *arg;
+    bool refused;                   /* admit() said no, and the client is being told */
 };
 
 /* They outlive the SSL. */
-static inline void terms_attach(SSL *ssl, const struct tls_terms *t)
+static inline void terms_attach(SSL *ssl, struct tls_terms *t)
 {
-    SSL_set_app_data(ssl, (char *)(uintptr_t)t);
+    SSL_set_app_data(ssl, (char *)t);
 }
 
 /* NULL: it was made without. A verify callback has its SSL from
    X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()). */
-static inline const struct tls_terms *terms_of(const SSL *ssl)
+static inline struct tls_terms *terms_of(const SSL *ssl)
 {
     return SSL_get_app_data(ssl);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tls/admission.h"
 #include "tls/ticket.h"
 
 #define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
@@ -68,8 +69,11 @@ static int bio_read(BIO *b, char *p, int cap)
 static int bio_write(BIO *b, const char *p, int len)
 {
     struct tls_conn *t = BIO_get_data(b);
+    char alert[ADMISSION_ALERT_LEN];
     size_t n = 0;
 
+    if (admission_alert(t->ssl, p, (size_t)len, alert))
+        p = alert;
     BIO_clear_retry_flags(b);
     switch (stream_send(t->s, p, (size_t)len, &n)) {
     case STREAM_OK:
@@ -139,6 +143,7 @@ static void record_failure(struct tls_conn *t, bool timed_out)
         .eof = t->eof,
         .sys_errno = t->s->sys_errno,
         .timed_out = timed_out,
+        .refused = t->terms.refused,
         .bytes_in = t->bytes_in,
         .first = t->first,
         .nfirst = t->nfirst,
@@ -197,6 +202,10 @@ static enum stream_io tls_handshake(struct stream *s)
     int rc = SSL_do_handshake(t->ssl);
     enum stream_io io;
 
+    if (rc == 1 && t->terms.refused) {     /* it got no alert; it gets no further */
+        record_failure(t, false);
+        return STREAM_ERROR;
+    }
     if (rc == 1) {
         keep_our_types(t);
         SSL_certs_clear(t->ssl);        /* a connection may outlive many certificates */
