@@ -164,7 +164,7 @@ static const struct {
     { "--wrokers=1", "error: --wrokers: unknown flag (did you mean \"--workers\"?)\n" },
     { "--jsn", "(did you mean \"--json\"?)" },
     { "--tls-crt x", "(did you mean \"--tls-cert\"?)" },
-    { "--allow x", "--allow: unknown flag" },
+    { "--path x", "--path: unknown flag" },
     { "-x", "-x: unknown flag" },
     { "-w 1", "-w: unknown flag" },
     { "--cert", "--cert: needs a value" },
