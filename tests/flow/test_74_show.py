@@ -218,7 +218,7 @@ def test_a_password_file_by_names_without_ending(certs):
 def test_a_lone_certificate_lacks_its_issuer(certs, form):
     path = certs.dir / f"lone.{form}"
     openssl("x509", "-in", certs.server.cert, "-outform", form.upper(), "-out", path)
-    assert said(show(path), "note", "the issuer of CN=localhost, CN=Test CA, is not in the file")
+    assert said(show(path), "note", "holds no issuer of CN=localhost")
     assert show(certs.ca.cert)["findings"] == []
 
 
@@ -228,7 +228,7 @@ def test_names_of_certificates_in_the_user_s_characters(certs):
     for locale, name in (("C", r"CN=J\xc3\xb6rg\xe2\x80\xaeevil"),
                          ("C.UTF-8", r"CN=Jörg\xe2\x80\xaeevil")):
         text = gate.run("show", pair.cert, env=gate.environment(LC_ALL=locale)).stdout
-        assert f"subject    {name}\n" in text and f"the issuer of {name}, " in text
+        assert f"subject    {name}\n" in text and f"holds no issuer of {name}" in text
 
 
 def dated(days):
