@@ -70,13 +70,13 @@ static char *message_beside_value(const struct diag *g)
     const char *path = g->value, *hit;
     size_t n = path != NULL ? strlen(path) : 0;
 
-    if (n == 0 || n > SHOWN_VALUE || strchr(path, '/') == NULL)
+    if (n == 0 || n > SHOWN_VALUE)
         return mem_strdup(g->message);
-    hit = strstr(g->message, path);
+    if (strncmp(g->message, path, n) == 0 && strncmp(g->message + n, ": ", 2) == 0)
+        return mem_strdup(g->message + n + 2);
+    hit = strchr(path, '/') != NULL ? strstr(g->message, path) : NULL;
     if (hit == NULL || !ends_word(hit[n]) || (hit > g->message && hit[-1] != ' '))
         return mem_strdup(g->message);
-    if (hit == g->message && strncmp(hit + n, ": ", 2) == 0)
-        return mem_strdup(hit + n + 2);
     return mem_printf("%.*sit%s", (int)(hit - g->message), g->message, hit + n);
 }
 

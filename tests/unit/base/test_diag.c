@@ -131,6 +131,8 @@ Test(diag, a_path_that_is_the_value_is_said_once)
     reads("/a/b", "no key for X in /a/b", "error: k = \"/a/b\": no key for X in it");
     reads("/a/b", "/a/b is empty", "error: k = \"/a/b\": it is empty");
     reads("/a/b", "not in /a/b.c or /x/a/b", "error: k = \"/a/b\": not in /a/b.c or /x/a/b");
+    reads("a.pem", "a.pem: it expired", "error: k = \"a.pem\": it expired");
+    reads("a.pem", "no key in a.pem", "error: k = \"a.pem\": no key in a.pem");
     reads("on", "on is no path", "error: k = \"on\": on is no path");
 }
 

@@ -74,8 +74,8 @@ struct bad {
 };
 
 static const struct bad bads[] = {
-    { "\n", "ticket.keys: no key in it" },
-    { "# " HEX32 "\n", "ticket.keys: no key in it" },
+    { "\n", ": no key in it" },
+    { "# " HEX32 "\n", ": no key in it" },
     { HEX32 "\nsecret!\n", "ticket.keys:2: neither base64 nor hex" },
     { HEX32 HEX32 "0\n", "ticket.keys:1: neither base64 nor hex" },
     { BASE32 BASE48 "\n", "ticket.keys:1: neither base64 nor hex" },    /* padding inside */
