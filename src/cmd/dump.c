@@ -4,6 +4,7 @@
 #include "cmd/options.h"
 #include "conf/conf.h"
 #include "conf/source.h"
+#include "conf/wording.h"
 
 static const struct option_rules rules = {
     .verb = "dump",
@@ -27,6 +28,7 @@ int cmd_dump(int argc, char **argv)
         source_read(inv.config_path, &s, &d);
     settings_append(&s, &inv.overrides);
     struct conf *c = conf_build(&s, &d);
+    wording_fit(&d, inv.config_path == NULL);
     diags_print(&d, stderr);
     if (c != NULL)
         conf_dump(c, stdout);

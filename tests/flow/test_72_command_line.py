@@ -104,6 +104,12 @@ def test_hints_name_what_was_given(certs, case, verb):
         assert done.returncode == 1 and words in said, said
 
 
+def test_dump_speaks_of_flags(certs):
+    done = gate.run("dump", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9",
+                    "--cert", certs.server.cert, "--key", "pkcs11:token=a?pin-value=1")
+    assert "(put the PIN into a file: --password-file FILE)" in done.stderr, done.stderr
+
+
 def test_an_expired_certificate_by_flag(certs):
     done = gate.run("check", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:9", "--cert",
                     certs.server_expired.cert, "--key", certs.server_expired.key,
