@@ -203,7 +203,7 @@ static void judge_strays(struct adding *a, const struct folder_unit *u, const st
         return;
     }
     diags_join(&a->strays, strays);
-    for (size_t i = 0; i < u->n; i++)
+    for (size_t i = 0; i < u->n && strays->n > 0; i++)
         if (!file_stamp_is_settled(&u->v[i].stamp, a->s->now_ns))
             a->s->doubtful = true;
 }

@@ -1,8 +1,10 @@
 """What lies in a folder of pairs: renewals under new names, numbers, hints."""
 
 import datetime
+import os
 import re
 import shutil
+import time
 
 import pytest
 
@@ -133,6 +135,26 @@ def test_an_expired_one_that_was_renewed_keeps_nothing_from_starting(serve, conf
     put(folder, "c", lasting("gone as well", -3, names="DNS:c.example"))
     gate.await_message("^reload failed")
     assert gate.says("gone as well expired")
+
+
+def test_within_a_second(serve, folder, certs):
+    """What is whole is not waited for, and what lay there before neither."""
+    (folder / "stray.pem").write_text("some text\n")
+    os.utime(folder / "stray.pem", (1_700_000_000, 1_700_000_000))
+    put(folder, "a", certs.server)
+    (folder / "s").mkdir()
+    put(folder / "s", "tls", certs.server_rsa)
+    time.sleep(2.1)             # what was written just before is doubted
+    gate = serve()
+    for n, pair in enumerate([certs.server_new, certs.server, certs.server_new]):
+        (folder / "s" / f"{n}.txt").write_text("all is looked at again")
+        at = time.monotonic()
+        for path, name in ((pair.key, "a.key"), (pair.cert, "a.crt")):
+            shutil.copyfile(path, folder / ".new")
+            os.replace(folder / ".new", folder / name)
+        await_serial(gate, certs, pair)
+        if "build-san" not in os.environ.get("SALLYPORT", ""):
+            assert time.monotonic() - at < 1.0
 
 
 # --- numbers ---
