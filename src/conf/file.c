@@ -110,15 +110,17 @@ static int refuse_permission(const struct wanted *w)
     const char *what = folder ? folder : w->path;
 
     user_name(geteuid(), me);
-    if (stat(what, &st) == 0)
-        refuse(w, mem_printf("let the user %s %s it: chgrp and chmod, or setfacl -m u:%s:%s %s", me,
-                             folder ? "enter" : "read", me, S_ISDIR(st.st_mode) ? "rx" : "r",
-                             what),
+    if (stat(what, &st) == 0) {
+        const char *bits = S_ISDIR(st.st_mode) ? "rx" : "r";
+        refuse(w, mem_printf("the user \"%s\" has to be allowed to %s it: chown, or chgrp and "
+                             "chmod g+%s, or setfacl -m u:%s:%s %s", me,
+                             folder ? "enter" : "read", bits, me, bits, what),
                "permission denied (%s belongs to %s:%s with mode %04o; this runs as %s)",
                folder ? folder : "it", user_name(st.st_uid, owner), group_name(st.st_gid, group),
                (unsigned)st.st_mode & 07777u, me);
-    else
+    } else {
         refuse(w, NULL, "permission denied (this runs as %s)", me);
+    }
     free(folder);
     return -1;
 }
