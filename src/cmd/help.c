@@ -29,16 +29,19 @@ static void print_section(enum conf_section s)
 void options_help(const struct option_rules *r)
 {
     printf("usage: sallyport %s%s%s%s%s\n\n%s\n\n", r->verb, r->args[0] ? " " : "", r->args,
-           r->configuration ? " [-c FILE | flags of a route]" : "", " [flags]", r->summary);
+           !r->configuration ? "" : r->nown > 0 ? " [-c FILE]" : " [-c FILE | flags of a route]",
+           " [flags]", r->summary);
     if (r->configuration)
         puts("  -c, --config FILE\n"
              "        the configuration (default " SALLYPORT_SYSCONFDIR "/sallyport.conf)");
+    for (size_t i = 0; i < r->nown; i++)
+        printf("  %s %s\n        %s\n", r->own[i].flag, r->own[i].metavar, r->own[i].help);
     if (r->json)
-        puts(r->nonly > 0 ? "  --json\n        the same as JSON"
+        puts(r->nonly + r->nown > 0 ? "  --json\n        the same as JSON"
                           : "  --json\n        findings as JSON");
     puts("  -h, --help\n        this text");
 
-    if (r->configuration) {
+    if (r->configuration && r->nown == 0) {
         puts("\nOne route, instead of a file:");
         for (size_t s = 0; s < sizeof(order) / sizeof(order[0]); s++)
             print_section(order[s]);
@@ -46,7 +49,7 @@ void options_help(const struct option_rules *r)
     }
     for (size_t i = 0; i < r->nonly; i++)
         print_row(&conf_keys[r->only[i]]);
-    if (r->nonly > 0)
+    if (r->nonly + r->nown > 0)
         return;
     puts("\nThe process:");
     print_section(SECTION_PROXY);

@@ -5,6 +5,7 @@ libcmd_a_SOURCES = \
 	src/cmd/check.c src/cmd/cmd.h \
 	src/cmd/dump.c \
 	src/cmd/environment.c src/cmd/environment.h \
+	src/cmd/explain.c src/cmd/explain.h src/cmd/explain_print.c \
 	src/cmd/given.c src/cmd/given.h \
 	src/cmd/help.c \
 	src/cmd/options.c src/cmd/options.h \

@@ -23,6 +23,7 @@ static const struct verb {
     { "tunnel", cmd_tunnel, "[LISTEN] [UPSTREAM]", "run it with a throw-away certificate" },
     { "reload", cmd_reload, "[-c FILE] [--admin ADDR]", "let the running one read all again" },
     { "check", cmd_check, "[-c FILE]", "say what `serve` would object to" },
+    { "explain", cmd_explain, "[-c FILE] [FLAG]...", "say what becomes of a client, and why" },
     { "dump", cmd_dump, "[-c FILE]", "show the configuration in force" },
     { "show", cmd_show, "FILE...", "say what is in a certificate, key or CRL file" },
     { "help", cmd_help, "[COMMAND]", "explain a command" },

@@ -55,7 +55,7 @@ static bool takes(const struct option_rules *r, const struct key_row *row)
     for (size_t i = 0; i < r->nonly; i++)
         if (&conf_keys[r->only[i]] == row)
             return true;
-    if (r->nonly > 0)
+    if (r->nonly > 0 || r->nown > 0)
         return false;
     return row->flag != NULL && (row->section == SECTION_PROXY || r->configuration);
 }
@@ -70,13 +70,15 @@ static const struct key_row *row_of_flag(const struct option_rules *r, const cha
 
 static char *flag_hint(const struct option_rules *r, const char *flag)
 {
-    const char *words[KEY_COUNT + NALIASES + 3];
+    const char **words = mem_zalloc((KEY_COUNT + NALIASES + 3 + r->nown) * sizeof(words[0]));
     size_t n = 0;
 
     for (size_t i = 0; i < KEY_COUNT; i++)
         if (takes(r, &conf_keys[i]))
             words[n++] = conf_keys[i].flag;
-    for (size_t i = 0; r->configuration && i < NALIASES; i++)
+    for (size_t i = 0; i < r->nown; i++)
+        words[n++] = r->own[i].flag;
+    for (size_t i = 0; r->configuration && r->nown == 0 && i < NALIASES; i++)
         if (strlen(aliases[i].flag) > 2)
             words[n++] = aliases[i].flag;
     if (r->configuration)
@@ -84,7 +86,9 @@ static char *flag_hint(const struct option_rules *r, const char *flag)
     if (r->json)
         words[n++] = "--json";
     words[n++] = "--help";
-    return schema_hint(flag, words, n);
+    char *hint = schema_hint(flag, words, n);
+    free(words);
+    return hint;
 }
 
 /* The value of a flag: behind its '=', or the next word. NULL: none (said). */
@@ -118,14 +122,36 @@ static void take_switch(struct command_line *l, const char *flag, const char *in
     *on = true;
 }
 
+static void take_own(struct command_line *l, size_t i, const char *inline_value)
+{
+    const char *flag = l->rules->own[i].flag, *value = value_of(l, flag, inline_value);
+
+    if (l->out->own[i] != NULL)
+        usage_error(l, flag, NULL, "given twice");
+    l->out->own[i] = value;
+}
+
+/* Its place in the rules' own flags; their number: it is none of them. */
+static size_t find_own(const struct option_rules *r, const char *flag)
+{
+    size_t i = 0;
+
+    while (i < r->nown && strcmp(r->own[i].flag, flag) != 0)
+        i++;
+    return i;
+}
+
 static void take_flag(struct command_line *l, const char *word)
 {
     const char *sign = strchr(word, '=');
     char *typed = mem_strndup(word, sign ? (size_t)(sign - word) : strlen(word));
     const char *flag = canonical(typed), *inline_value = sign ? sign + 1 : NULL;
     const struct key_row *row = row_of_flag(l->rules, flag);
+    size_t own = find_own(l->rules, flag);
 
-    if (row != NULL) {
+    if (own < l->rules->nown) {
+        take_own(l, own, inline_value);
+    } else if (row != NULL) {
         const char *value = value_of(l, row->flag, inline_value);
         if (value != NULL)
             givens_add(l->given, row, value, ORIGIN_COMMAND_LINE);
@@ -215,7 +241,7 @@ int options_parse(int argc, char **argv, const struct option_rules *rules, struc
         .rules = rules, .out = out, .given = &cli, .d = &d, .argv = argv, .argc = argc
     };
 
-    *out = (struct invocation){ 0 };
+    *out = (struct invocation){ .own = mem_zalloc(rules->nown * sizeof(out->own[0])) };
     read_command_line(&l);
     if (!l.help) {
         const char *config =
@@ -246,5 +272,6 @@ void invocation_free(struct invocation *inv)
 {
     settings_free(&inv->overrides);
     free(inv->args);
+    free(inv->own);
     *inv = (struct invocation){ 0 };
 }

@@ -18,6 +18,11 @@
 #include "conf/conf.h"
 #include "conf/settings.h"
 
+/* A flag of one verb alone, with a value. */
+struct option_own {
+    const char *flag, *metavar, *help;
+};
+
 /* What a verb takes. Keys of [proxy] are taken by all but who names `only` some. */
 struct option_rules {
     const char *verb;           /* "check" */
@@ -28,12 +33,16 @@ struct option_rules {
     bool json;                  /* --json */
     const enum conf_key *only;  /* the flags of these keys and no others, and no variables */
     size_t nonly;
+    const struct option_own *own;   /* these instead of any key's: the configuration comes from
+                                       the file, or from variables */
+    size_t nown;
 };
 
 struct invocation {
     const char *config_path;    /* NULL: the route comes from flags */
     struct settings overrides;
     bool json;
+    const char **own;           /* the value of each of the rules' own; NULL: not given */
     const char **args;
     size_t nargs;
 };

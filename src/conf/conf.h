@@ -186,6 +186,10 @@ struct nets conf_nets(const struct conf_strs *written);
 /* The listener settings for an address; never NULL for one a route listens on. */
 const struct conf_listener *conf_listener_for(const struct conf *c, const struct addr *a);
 
+/* Who takes a connection to an address: its listener, else one that stands for all addresses of
+   the kind; NULL: nobody. */
+const struct conf_listener *conf_listener_reached(const struct conf *c, const struct addr *a);
+
 /* The configuration in force, in the file's own syntax; each key says where it was set. */
 void conf_dump(const struct conf *c, FILE *out);
 

@@ -24,6 +24,16 @@ static bool covers(const struct addr *all, const struct addr *part)
                                           : all->u.in6.sin6_port == part->u.in6.sin6_port;
 }
 
+const struct conf_listener *conf_listener_reached(const struct conf *c, const struct addr *a)
+{
+    const struct conf_listener *l = conf_listener_for(c, a);
+
+    for (size_t i = 0; l == NULL && i < c->nlisteners; i++)
+        if (covers(&c->listeners[i]->addr, a))
+            l = c->listeners[i];
+    return l;
+}
+
 /* Of two addresses where one stands for many. The kernel gives a connection to the one that
    says it more exactly. */
 static void compare_listeners(struct builder *b, const struct conf_listener *l,

@@ -106,13 +106,6 @@ static void send_alert(struct stream *s, uint8_t description)
 
 #define UNRECOGNIZED_NAME 112
 
-/* Of a name that no route has, a route for any name may still have a certificate. */
-static bool is_known(const struct conn *c, const char *name, enum route_by by)
-{
-    return by != ROUTE_BY_DEFAULT
-        || (c->route->conf->sni.n == 0 && certs_cover(c->route->certs, name));
-}
-
 static void choose_route(struct conn *c, const struct hello *h)
 {
     struct route_ask ask = { h->named ? h->name : NULL, h->alpn, h->alpn_len };
@@ -123,8 +116,7 @@ static void choose_route(struct conn *c, const struct hello *h)
         return;
     }
     c->route = snapshot_route(c->snap, c->listener, &ask, &by);
-    if (h->named && c->listener->conf->unknown_sni == UNKNOWN_SNI_REJECT
-        && !is_known(c, h->name, by)) {
+    if (!snapshot_serves_name(c->listener, c->route, ask.name, by)) {
         conn_log_early(c, REASON_HANDSHAKE_FAILED, TLS_CAUSE_UNKNOWN_NAME, h->name);
         send_alert(&c->client, UNRECOGNIZED_NAME);
         conn_linger(c, &c->client, REASON_HANDSHAKE_FAILED);

@@ -20,4 +20,5 @@ libproxy_a_SOURCES = \
 	src/proxy/relay.c src/proxy/relay.h \
 	src/proxy/snapshot.c src/proxy/snapshot.h \
 	src/proxy/sources.c src/proxy/sources.h \
+	src/proxy/trial.c src/proxy/trial.h \
 	src/proxy/worker.c src/proxy/worker.h

@@ -302,6 +302,14 @@ const struct snap_route *snapshot_route(const struct snapshot *s, const struct s
     return &s->routes[l->conf->routes[route_choose(&l->table, ask, by)]->head.index];
 }
 
+bool snapshot_serves_name(const struct snap_listener *l, const struct snap_route *r,
+                          const char *name, enum route_by by)
+{
+    if (name == NULL || l->conf->unknown_sni != UNKNOWN_SNI_REJECT || by != ROUTE_BY_DEFAULT)
+        return true;
+    return r->conf->sni.n == 0 && certs_cover(r->certs, name);
+}
+
 void snapshot_hold_keys(struct snapshot *s)
 {
     s->keys_held++;

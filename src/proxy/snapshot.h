@@ -71,6 +71,11 @@ void snapshot_unref(struct snapshot *s);    /* NULL is fine */
 const struct snap_route *snapshot_route(const struct snapshot *s, const struct snap_listener *l,
                                         const struct route_ask *ask, enum route_by *by);
 
+/* Whether a name that led there is served (NULL: none was asked for): it is not where only
+   those are that a route lists or, of a route for any name, a certificate has. */
+bool snapshot_serves_name(const struct snap_listener *l, const struct snap_route *r,
+                          const char *name, enum route_by by);
+
 /* A handshake begins, and is over. */
 void snapshot_hold_keys(struct snapshot *s);
 void snapshot_drop_keys(struct snapshot *s);

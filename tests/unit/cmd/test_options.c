@@ -317,3 +317,57 @@ Test(options, help_names_every_flag)
     cr_expect(strstr(text, "(default 30s)") && strstr(text, "--json")
               && strstr(text, "-c, --config"));
 }
+
+/* --- flags of one verb alone --- */
+
+static const struct option_own own[] = {
+    { "--sni", "NAME", "a name" },
+    { "--cert", "FILE", "a file" },
+};
+static const struct option_rules explain = {
+    .verb = "explain", .args = "", .summary = "Explains.", .configuration = true, .json = true,
+    .own = own, .nown = 2,
+};
+
+Test(options, a_verbs_own_flags_take_the_place_of_the_keys)
+{
+    struct invocation inv;
+
+    setenv("SALLYPORT_DRAIN_TIMEOUT", "7s", 1);
+    cr_assert_eq(parse(&explain, "-c x.conf --cert=a.pem --sni b --json", &inv), -1);
+    cr_expect_str_eq(inv.own[0], "b");
+    cr_expect_str_eq(inv.own[1], "a.pem");
+    cr_expect_str_eq(inv.config_path, "x.conf");
+    cr_expect(inv.json);
+    char *text = text_of(&inv.overrides);
+    cr_expect_str_eq(text, "proxy/ drain_timeout=7s (env);");
+    free(text);
+    invocation_free(&inv);
+    cr_assert_eq(parse(&explain, "-c x.conf", &inv), -1);
+    cr_expect_null(inv.own[0]);
+    cr_expect_null(inv.own[1]);
+    invocation_free(&inv);
+}
+
+Test(options, what_is_wrong_with_a_verbs_own_flags)
+{
+    static const struct {
+        const char *words, *says;
+    } table[] = {
+        { "--sni a --sni b", "--sni: given twice" },
+        { "--sni", "--sni: needs a value" },
+        { "--snj a", "--snj: unknown flag (did you mean \"--sni\"?)" },
+        { "--workers 1", "--workers: unknown flag" },
+    };
+    char text[1024] = "";
+    struct invocation inv;
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        cr_expect_eq(parse(&explain, table[i].words, &inv), 2, "%s", table[i].words);
+    fflush(stderr);
+    FILE *f = cr_get_redirected_stderr();
+    size_t n = fread(text, 1, sizeof(text) - 1, f);
+    text[n] = '\0';
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        cr_expect_not_null(strstr(text, table[i].says), "%s is not in %s", table[i].says, text);
+}

@@ -1,0 +1,194 @@
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "cmd/explain.h"
+#include "tls/certinfo.h"
+
+static const char *const auth_words[] = {
+    [CLIENT_AUTH_NONE] = "none", [CLIENT_AUTH_REQUEST] = "request",
+    [CLIENT_AUTH_REQUIRE] = "require",
+};
+
+#define IDENTITY_TEXT_MAX 256
+
+/* --- for people --- */
+
+__attribute__((format(printf, 2, 3)))
+static void line(const char *label, const char *fmt, ...)
+{
+    va_list ap;
+
+    printf("%-12s ", label);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+}
+
+static const char *upstream_text(const struct conf_upstream *u, char out[ADDR_TEXT_MAX])
+{
+    return u->builtin_page ? "builtin:page" : addr_text(&u->server, out);
+}
+
+static void print_source(const struct explanation *x)
+{
+    char from[INET6_ADDRSTRLEN] = "", upstream[ADDR_TEXT_MAX];
+    const struct trial *t = x->trial;
+
+    if (x->ask->from != NULL)
+        inet_ntop(x->ask->from->family, x->ask->from->ip, from, sizeof(from));
+    if (t->awaits_header)
+        line("source", "%s has to send a PROXY header first, and is then who that says", from);
+    if (t->plaintext != NULL)
+        line("source", "%s may speak plaintext too, and is then taken to %s by [%s]", from,
+             upstream_text(t->plaintext->conf->upstream, upstream),
+             t->plaintext->conf->head.title);
+}
+
+static void print_route(const struct explanation *x)
+{
+    const struct conf_head *h = &x->trial->route->conf->head;
+    char name[256], at[32] = "";
+
+    str_escape(name, sizeof(name), (struct span){ x->ask->name ? x->ask->name : "",
+                                                  x->ask->name ? strlen(x->ask->name) : 0 });
+    if (h->at.line > 0)
+        snprintf(at, sizeof(at), ":%u", h->at.line);
+    switch (x->trial->by) {
+    case ROUTE_BY_NAME:
+        line("route", "%s (%s%s), which has the name %s", h->name, h->at.file, at, name);
+        break;
+    case ROUTE_BY_WILDCARD:
+        line("route", "%s (%s%s), which has a wildcard for %s", h->name, h->at.file, at, name);
+        break;
+    default:
+        line("route", "%s (%s%s), the default: %s%s", h->name, h->at.file, at,
+             x->ask->name ? "no route here has the name " : "no name was asked for", name);
+    }
+}
+
+static void print_certificates(const struct trial *t)
+{
+    char subject[CERT_TEXT_MAX], names[CERT_TEXT_MAX], type[KEY_TEXT_MAX], when[DATE_TEXT_MAX];
+
+    for (size_t i = 0; i < t->npairs; i++) {
+        const struct keypair *k = t->pairs[i];
+        struct identity *id = identity_of(k->leaf);
+        line("certificate", "%s (%s), for %s, ends %s", cert_subject(k->leaf, subject),
+             keypair_type(k, type), cert_dialled_names(k->leaf, names),
+             id != NULL ? distance_text(id->not_after, (int64_t)time(NULL), when) : "?");
+        identity_free(id);
+    }
+}
+
+static void print_client(const struct explanation *x)
+{
+    const struct conf_route *r = x->trial->route->conf;
+    const struct peer_file *c = x->ask->client;
+    char identity[IDENTITY_TEXT_MAX];
+
+    if (!x->trial->asked)
+        line("client", "not asked for a certificate");
+    else if (c == NULL)
+        line("client", "without a certificate; client_auth is %s", auth_words[r->client_auth]);
+    else
+        line("client", "%s; client_auth is %s, by [%s]",
+             identity_text(c->identity, identity, sizeof(identity)),
+             auth_words[r->client_auth], r->trust->head.title);
+}
+
+void explain_text(const struct explanation *x)
+{
+    const struct trial *t = x->trial;
+    char text[ADDR_TEXT_MAX];
+
+    line("listener", "%s", x->listener->conf->head.name);
+    print_source(x);
+    print_route(x);
+    print_certificates(t);
+    if (t->alpn.p != NULL)
+        line("protocol", "%.*s", (int)t->alpn.len, t->alpn.p);
+    if (t->npairs > 0)
+        print_client(x);
+    if (t->refused) {
+        line("refused", "%s", t->why.text);
+        line("", "(%s: %s)", t->why.name, t->why.fix != NULL ? t->why.fix : "");
+        return;
+    }
+    line("upstream", "%s", upstream_text(t->route->conf->upstream, text));
+    puts("admitted");
+}
+
+/* --- for programs --- */
+
+static void put_certificates(struct json *j, const struct trial *t)
+{
+    char type[KEY_TEXT_MAX];
+
+    json_array(j, "certificates", JSON_LINES);
+    for (size_t i = 0; i < t->npairs; i++) {
+        struct identity *id = identity_of(t->pairs[i]->leaf);
+        if (id == NULL)
+            continue;
+        json_object(j, NULL, JSON_LINE);
+        json_text(j, "subject", id->subject);
+        json_text(j, "key", keypair_type(t->pairs[i], type));
+        json_text(j, "sha256", id->sha256);
+        json_end(j);
+        identity_free(id);
+    }
+    json_end(j);
+}
+
+static void put_route(struct json *j, const struct trial *t)
+{
+    static const char *const by[] = {
+        [ROUTE_BY_NAME] = "name", [ROUTE_BY_WILDCARD] = "wildcard", [ROUTE_BY_DEFAULT] = "default",
+    };
+    const struct conf_head *h = &t->route->conf->head;
+
+    json_object(j, "route", JSON_LINE);
+    json_text(j, "name", h->name);
+    json_text(j, "file", h->at.file);
+    json_number(j, "line", h->at.line);
+    json_text(j, "by", by[t->by]);
+    json_end(j);
+}
+
+static void put_why(struct json *j, const struct trial *t)
+{
+    json_text(j, "cause", t->refused ? t->why.name : NULL);
+    json_text(j, "side", t->refused ? failure_side_text(t->why.side) : NULL);
+    json_text(j, "what", t->refused ? t->why.text : NULL);
+    json_text(j, "fix", t->refused ? t->why.fix : NULL);
+}
+
+void explain_json(const struct explanation *x)
+{
+    const struct trial *t = x->trial;
+    const struct conf_route *r = t->route->conf;
+    struct json j = { .out = stdout };
+    char alpn[256], identity[IDENTITY_TEXT_MAX], upstream[ADDR_TEXT_MAX];
+    bool known = t->asked && x->ask->client != NULL;
+
+    snprintf(alpn, sizeof(alpn), "%.*s", (int)t->alpn.len, t->alpn.p != NULL ? t->alpn.p : "");
+    json_object(&j, NULL, JSON_LINES);
+    json_text(&j, "verdict", t->refused ? "refused" : "admitted");
+    json_text(&j, "listener", x->listener->conf->head.name);
+    json_bool(&j, "proxy_header", t->awaits_header);
+    json_text(&j, "plaintext", t->plaintext != NULL ? t->plaintext->conf->head.name : NULL);
+    put_route(&j, t);
+    put_certificates(&j, t);
+    json_text(&j, "alpn", t->alpn.p != NULL ? alpn : NULL);
+    json_text(&j, "client_auth", auth_words[r->client_auth]);
+    json_text(&j, "trust", r->trust != NULL ? r->trust->head.name : NULL);
+    json_text(&j, "identity",
+              known ? identity_text(x->ask->client->identity, identity, sizeof(identity)) : NULL);
+    json_text(&j, "upstream", upstream_text(r->upstream, upstream));
+    put_why(&j, t);
+    json_end(&j);
+}
