@@ -104,7 +104,7 @@ static void print_client(const struct explanation *x)
 void explain_text(const struct explanation *x)
 {
     const struct trial *t = x->trial;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], verdict[VERDICT_TEXT_MAX];
 
     line("listener", "%s", x->listener->conf->head.name);
     print_source(x);
@@ -114,6 +114,8 @@ void explain_text(const struct explanation *x)
         line("protocol", "%.*s", (int)t->alpn.len, t->alpn.p);
     if (t->npairs > 0)
         print_client(x);
+    if (t->judged && t->asked)
+        line("rules", "%s", verdict_text(&t->verdict, t->route->conf, verdict));
     if (t->refused) {
         line("refused", "%s", t->why.text);
         line("", "(%s: %s)", t->why.name, t->why.fix != NULL ? t->why.fix : "");
@@ -159,6 +161,22 @@ static void put_route(struct json *j, const struct trial *t)
     json_end(j);
 }
 
+static void put_rule(struct json *j, const struct trial *t)
+{
+    const struct conf_rule *rule = t->verdict.rule;
+    char text[VERDICT_TEXT_MAX];
+
+    if (!t->judged || !t->asked) {
+        json_text(j, "rule", NULL);
+        return;
+    }
+    json_object(j, "rule", JSON_LINE);
+    json_text(j, "text", verdict_text(&t->verdict, t->route->conf, text));
+    json_text(j, "file", rule != NULL ? rule->at.file : NULL);
+    json_number(j, "line", rule != NULL ? rule->at.line : 0);
+    json_end(j);
+}
+
 static void put_why(struct json *j, const struct trial *t)
 {
     json_text(j, "cause", t->refused ? t->why.name : NULL);
@@ -189,6 +207,7 @@ void explain_json(const struct explanation *x)
     json_text(&j, "identity",
               known ? identity_text(x->ask->client->identity, identity, sizeof(identity)) : NULL);
     json_text(&j, "upstream", upstream_text(r->upstream, upstream));
+    put_rule(&j, t);
     put_why(&j, t);
     json_end(&j);
 }

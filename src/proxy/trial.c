@@ -37,6 +37,10 @@ int trial_run(const struct snapshot *s, const struct snap_listener *l,
     if (verify_client(out->route->tls, c != NULL ? c->leaf : NULL, c != NULL ? c->sent : NULL,
                       &out->why) != 0)
         return 0;
-    out->refused = false;
+    out->judged = true;
+    out->verdict = policy_judge(out->route->conf, out->asked && c != NULL ? c->identity : NULL);
+    out->refused = !verdict_admits(&out->verdict);
+    if (out->refused)
+        failure_early(TLS_CAUSE_DENIED, NULL, &out->why);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proxy/policy.h"
 #include "proxy/snapshot.h"
 #include "tls/verify.h"
 
@@ -31,6 +32,8 @@ struct trial {
     size_t npairs;
     struct span alpn;           /* p NULL: none */
     bool asked;                 /* for a certificate */
+    bool judged;                /* by the rules: it was not refused before */
+    struct verdict verdict;
     bool refused;
     struct tls_failure why;     /* in the words of the log */
 };

@@ -19,6 +19,12 @@ SERVED = {                              # a store each, with these names
 }
 
 
+def uri_name(uri):
+    """A subject alternative name whose bytes are these, as openssl's DER:… takes it."""
+    der = bytes([0x30, 2 + len(uri), 0x86, len(uri)]) + uri
+    return der.hex(":")
+
+
 @pytest.fixture(scope="module")
 def clients(certs):
     """By name: a certificate as a client has it, with what it sends above it."""
@@ -39,6 +45,10 @@ def clients(certs):
         "not yet": certs.client_not_yet,
         "for servers": certs.client_wrong_purpose,
         "revoked": revoked,
+        "denied": certs.issue("explain-denied", "alfred"),
+        "a test": certs.issue("explain-test", "test", names="DNS:one.test,DNS:one.example"),
+        "NUL": certs.issue("explain-nul", "nul", ext=LEAF_EXT + "subjectAltName=DER:"
+                           + uri_name(b"spiffe://prod/ns/web/sa/reader\0x") + "\n"),
     }
 
 
@@ -59,6 +69,10 @@ def gate(sallyport, origin, certs, clients):
         "two": {"sni": "two.example", "store": "two", "trust": "clients"},
         "checked": {"sni": "checked.example", "store": "two", "trust": "checked"},
         "only": {"sni": "only.example", "alpn": "mqtt, http/1.1", "store": "one"},
+        "ruled": {"sni": "ruled.example", "store": "two", "trust": "clients",
+                  "allow": ["uri:spiffe://prod/ns/*/sa/reader", "cn:al*"], "deny": "cn:alf*"},
+        "guarded": {"sni": "guarded.example", "store": "two", "trust": "clients",
+                    "client_auth": "request", "deny": "dns:*.test"},
         "plain": {"store": "plain", "plaintext_from": "192.0.2.0/24"},
     }
     where = origin(echo).address
@@ -130,6 +144,16 @@ ROWS = [
     ("checked.example", None, "good", "checked", ""),
     ("checked.example", None, "revoked", "checked", "client-certificate-revoked"),
     ("checked.example", None, "with its chain", "checked", "crl-missing"),
+    ("ruled.example", None, "good", "ruled", ""),
+    ("ruled.example", None, "uri", "ruled", ""),
+    ("ruled.example", None, "denied", "ruled", "client-denied"),
+    ("ruled.example", None, "a test", "ruled", "client-denied"),
+    ("ruled.example", None, "NUL", "ruled", "client-denied"),
+    ("ruled.example", None, "other CA", "ruled", "client-certificate-unknown-issuer"),
+    ("ruled.example", None, None, "ruled", "no-client-certificate"),
+    ("guarded.example", None, None, "guarded", ""),
+    ("guarded.example", None, "good", "guarded", ""),
+    ("guarded.example", None, "a test", "guarded", "client-denied"),
     ("only.example", ["http/1.1"], None, "only", ""),
     ("only.example", ["http/1.1", "mqtt"], None, "only", ""),
     ("only.example", None, None, "only", ""),
@@ -159,9 +183,13 @@ def test_a_client_meets_what_was_said(gate, certs, clients, tool):
         met = gate.await_access(route=route)
         assert met.get("sni") == name, row
         if cause:
-            assert met["reason"] == "handshake-failed", row
+            assert met["reason"] in ("handshake-failed", "client-denied"), row
             for field in ("cause", "side", "what", "fix"):
                 assert met[field] == said[field], row
+            if cause == "client-denied":
+                assert met["rule"] == said["rule"]["text"], row
+                # a backslash is two in the log
+                assert met["identity"].replace("\\\\", "\\") == said["identity"], row
         else:
             assert "cause" not in met, row
             assert met.get("alpn") == said["alpn"], row
@@ -183,7 +211,7 @@ def test_the_certificate_is_the_one_that_is_shown(gate, certs):
         assert told["key"] == "EC P-256"
 
 
-def test_in_words(gate, certs):
+def test_in_words(gate, certs, clients):
     def words(*args, code):
         done = gate_module.run("explain", "-c", gate.path, *args)
         assert done.returncode == code and done.stderr == ""
@@ -196,8 +224,18 @@ def test_in_words(gate, certs):
         "certificate  CN=two (EC P-256), for DNS:two.example, ends …\n"
         "client       uri:spiffe://prod/ns/web/sa/reader; client_auth is require, by "
         "[trust clients]\n"
+        "rules        admitted: there is no rule\n"
         "upstream     …\n"
         "admitted\n")
+    rule = gate.path.read_text().splitlines().index("deny = cn:alf*") + 1
+    assert words("--sni", "ruled.example", "--cert", clients["denied"].cert, code=1).endswith(
+        f"rules        refused by deny = cn:alf* ({gate.path}:{rule})\n"
+        "refused      the client's certificate is good, and the rules of the route do not admit "
+        "it\n"
+        "             (client-denied: see the rule; sallyport explain shows what a certificate "
+        "meets)\n")
+    said = explain(gate.path, "--sni", "ruled.example", "--cert", clients["denied"].cert)
+    assert (said["rule"]["file"], said["rule"]["line"]) == (str(gate.path), rule)
     refused = words("--sni", "two.example", code=1)
     assert refused.endswith(
         "client       without a certificate; client_auth is require\n"
