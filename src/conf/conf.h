@@ -71,6 +71,7 @@ enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUI
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
+enum conf_on_expiry { ON_EXPIRY_CLOSE, ON_EXPIRY_KEEP };
 enum conf_mode { MODE_TERMINATE };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
@@ -136,6 +137,7 @@ struct conf_route {
     char *ciphers, *ciphersuites, *groups;   /* NULL: ours (tls/ctx.c) */
     int session_tickets;        /* enum conf_tickets */
     uint64_t idle_timeout_ms;   /* 0: none */
+    int on_expiry;              /* enum conf_on_expiry */
     struct conf_strs plaintext_from;    /* networks */
 };
 

@@ -47,6 +47,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_RELOAD,
     TYPE_EXPIRED,
     TYPE_MODE,
+    TYPE_ON_EXPIRY,
     TYPE_UNKNOWN_SNI,
     TYPE_PROXY_PROTOCOL,
     TYPE_CLIENT_AUTH,

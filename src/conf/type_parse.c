@@ -18,6 +18,7 @@ WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_mode, "terminate");
 WORDS(words_proxy, "off", "v1", "v2");
+WORDS(words_on_expiry, "close", "keep");
 WORDS(words_unknown_sni, "default", "reject");
 WORDS(words_client_auth, "none", "request", "require");
 WORDS(words_tickets, "auto", "on", "off");
@@ -33,6 +34,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
     case TYPE_PROXY_PROTOCOL: return words_proxy;
+    case TYPE_ON_EXPIRY: return words_on_expiry;
     case TYPE_UNKNOWN_SNI: return words_unknown_sni;
     case TYPE_CLIENT_AUTH: return words_client_auth;
     case TYPE_TICKETS: return words_tickets;
@@ -225,6 +227,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_PROXY_PROTOCOL:
+    case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: return parse_word(row->type, text, field, r);
@@ -272,6 +275,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_MODE: return "terminate";
     case TYPE_PROXY_PROTOCOL: return "off|v1|v2";
+    case TYPE_ON_EXPIRY: return "close|keep";
     case TYPE_UNKNOWN_SNI: return "default|reject";
     case TYPE_CLIENT_AUTH: return "none|request|require";
     case TYPE_TICKETS: return "auto|on|off";

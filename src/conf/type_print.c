@@ -177,6 +177,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_PROXY_PROTOCOL:
+    case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
     case TYPE_TICKETS: fn(type_words(row->type)[*(const int *)field], arg); break;

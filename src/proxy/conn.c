@@ -61,6 +61,7 @@ void conn_env_current(struct conn_env *env, const struct snapshot *snap)
         env->count->value[COUNTER_ON_OLDER] += env->current->conns;
     }
     env->current = snap;
+    loop_later(env->loop, &env->review);
 }
 
 void conn_deadline(struct conn *c, uint64_t ms)
@@ -90,6 +91,10 @@ static void close_streams(struct conn *c, enum reason why)
     switch (why) {
     case REASON_DRAINED:
     case REASON_NO_MEMORY:
+    case REASON_CLIENT_EXPIRED:
+    case REASON_CLIENT_REVOKED:
+    case REASON_CLIENT_UNTRUSTED:
+    case REASON_DENIED:
         up = down = true;
         break;
     case REASON_UPSTREAM_RESET:
@@ -209,11 +214,13 @@ void conn_env_init(struct conn_env *env, struct loop *l, struct account *account
     list_init(&env->ended);
     list_init(&env->pages);
     loop_task_init(&env->reap, reap, env);
+    loop_task_init(&env->review, conn_review_some, env);
 }
 
 void conn_env_free(struct conn_env *env)
 {
     conn_cut_all(env);
+    loop_task_cancel(&env->review);
     loop_task_cancel(&env->reap);
     reap(env);
     pages_close(&env->pages);
@@ -255,6 +262,7 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     c->number = number;
     c->peer = *client;
     c->id = env->next_id++;
+    c->reviewed = snap->generation;
     c->at.accepted = c->active_us = loop_now_us(env->loop);
     loop_task_init(&c->again, conn_wake, c);
     list_append(&env->conns, &c->link);

@@ -39,6 +39,7 @@ struct conn_env {
     struct list pages;          /* built-in origins being served (page.h) */
     struct loop_task reap;
     const struct snapshot *current;     /* in force: conn_env_current() */
+    struct loop_task review;    /* connections that `current` has not judged yet are at the head */
     unsigned open;              /* length of conns */
     uint64_t next_id;
     void (*gone)(void *arg);    /* a connection has left: a descriptor is free */
@@ -64,6 +65,14 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
 
 /* Cut every connection that is open: they end with REASON_DRAINED. Returns their number. */
 unsigned conn_cut_all(struct conn_env *env);
+
+/*
+ * To be called every CONN_REVIEW_MS: ends connections whose client's certificate has expired.
+ * What a reload brings (a CRL, another trust, other rules) is looked at after
+ * conn_env_current(), a few connections in each turn of the loop.
+ */
+#define CONN_REVIEW_MS 2000u
+void conn_review(struct conn_env *env);
 
 /*
  * To be called every CONN_SWEEP_MS: looks after what the kernel's own timers get

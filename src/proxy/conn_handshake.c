@@ -1,4 +1,6 @@
 /* HANDSHAKE: TLS with the client, under the deadline that OPENING has set. */
+#include <string.h>
+
 #include "net/stream.h"
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
@@ -37,6 +39,7 @@ static void handshake_done(struct conn *c)
     }
     if (c->facts.identity != NULL)
         identity_trim(c->facts.identity);
+    memcpy(&c->demands, c->route->policy, sizeof(c->demands));
     if (c->facts.resumed)
         c->env->count->value[COUNTER_RESUMED]++;
     conn_enter(c, CONN_CONNECT);

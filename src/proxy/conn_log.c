@@ -116,6 +116,8 @@ void conn_log_end(struct conn *c)
         logline_str(&l, "what", reason_text(c->reason));
         if (c->reason == REASON_CLIENT_PROTOCOL)
             logline_str(&l, "detail", tls_stream_failure(&c->client, false)->text);
+        if (c->refusal != NULL)
+            logline_str(&l, c->reason == REASON_DENIED ? "rule" : "detail", c->refusal->rule);
         if (c->error != 0)
             logline_str(&l, "error", strerror(c->error));
     }

@@ -70,13 +70,12 @@ static bool admit(void *arg, const struct identity *who)
 {
     struct conn *c = arg;
     struct verdict v = policy_judge(c->route->conf, who);
+    char rule[VERDICT_TEXT_MAX];
 
     free(c->refusal);
-    c->refusal = verdict_admits(&v) ? NULL : malloc(sizeof(*c->refusal));
-    if (c->refusal != NULL) {
-        identity_text(who, c->refusal->identity, sizeof(c->refusal->identity));
-        verdict_text(&v, c->route->conf, c->refusal->rule);
-    }
+    c->refusal = NULL;
+    if (!verdict_admits(&v))
+        conn_refused(c, who, verdict_text(&v, c->route->conf, rule));
     return verdict_admits(&v);
 }
 

@@ -47,6 +47,8 @@ struct conn {
     uint32_t number;            /* of the listener, for the keys below */
     uint64_t at_listener, at_source;    /* counted as open by these keys; 0: not */
     uint64_t id;
+    uint64_t reviewed;          /* generation by which it was judged last */
+    uint64_t demands;           /* the beginning of the policy digest that it has met */
     uint64_t active_us;         /* when bytes last passed */
     struct {                    /* monotonic microseconds; 0: not reached */
         uint64_t accepted, secured, connected, first;
@@ -87,10 +89,14 @@ bool conn_source_admit(struct conn *c);
 void conn_source_leave(struct conn *c);
 void conn_source_fail(struct conn *c, const char *what, enum reason why);   /* of the header */
 
+/* Why it is not admitted, for its log lines; what does not fit in memory is not told. */
+void conn_refused(struct conn *c, const struct identity *who, const char *rule);
+
 /* The PROXY header that the upstream wants, before the client's bytes. 0, or -1 when memory
    is out. */
 int conn_announce(struct conn *c);
 
+void conn_review_some(void *env);   /* of conn_env.review */
 void conn_wake(void *conn);     /* stream_wake_fn of both streams */
 
 void conn_opening_enter(struct conn *c);

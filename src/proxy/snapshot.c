@@ -226,6 +226,8 @@ static void make_route(struct snap_route *out, struct snapshot *s, const struct 
     };
 
     out->conf = r;
+    names_add(&s->route_names, (struct span){ r->head.name, strlen(r->head.name) },
+              (uint32_t)r->head.index);
     out->certs = s->certs[r->store->head.index];
     out->tls = ctx_for(s, &p, out->certs, running, d);
     out->plaintext_from = conf_nets(&r->plaintext_from);
@@ -310,6 +312,13 @@ bool snapshot_serves_name(const struct snap_listener *l, const struct snap_route
     return r->conf->sni.n == 0 && certs_cover(r->certs, name);
 }
 
+const struct snap_route *snapshot_named(const struct snapshot *s, const char *name)
+{
+    const struct names_item *i = names_find(&s->route_names, (struct span){ name, strlen(name) });
+
+    return i != NULL ? &s->routes[i->value] : NULL;
+}
+
 void snapshot_hold_keys(struct snapshot *s)
 {
     s->keys_held++;
@@ -343,6 +352,7 @@ void snapshot_unref(struct snapshot *s)
         nets_free(&s->listeners[i].proxy_from);
     }
     names_free(&s->ctx_ids);
+    names_free(&s->route_names);
     pair_cache_unref(s->cache);
     free(s->ctxs);
     free(s->listeners);

@@ -53,6 +53,7 @@ struct snapshot {
     struct trust **trusts;      size_t ntrusts;
     struct tls_ctx **ctxs;      size_t nctxs;
     struct names ctx_ids;               /* to places in ctxs */
+    struct names route_names;           /* to places in routes */
     struct snap_route *routes;  size_t nroutes;     /* in the order of conf->routes */
     struct snap_listener *listeners; size_t nlisteners;   /* in the order of conf->listeners */
 };
@@ -75,6 +76,9 @@ const struct snap_route *snapshot_route(const struct snapshot *s, const struct s
    those are that a route lists or, of a route for any name, a certificate has. */
 bool snapshot_serves_name(const struct snap_listener *l, const struct snap_route *r,
                           const char *name, enum route_by by);
+
+/* The route of that name, or NULL. */
+const struct snap_route *snapshot_named(const struct snapshot *s, const char *name);
 
 /* A handshake begins, and is over. */
 void snapshot_hold_keys(struct snapshot *s);

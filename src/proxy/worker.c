@@ -19,7 +19,7 @@ struct worker {
     unsigned used_fds;          /* by what is no connection and no listener */
     unsigned max_open;
     bool paused;
-    struct loop_timer *starved, *sweep, *deadline;
+    struct loop_timer *starved, *sweep, *review, *deadline;
     worker_drained_fn *drained; /* set while draining */
     void *drained_arg;
     struct loop_task last;      /* tells of the drain's end outside of any connection */
@@ -121,6 +121,14 @@ static void on_sweep(void *arg)
     (void)loop_timer_set(w->sweep, CONN_SWEEP_MS);
 }
 
+static void on_review(void *arg)
+{
+    struct worker *w = arg;
+
+    conn_review(&w->env);
+    (void)loop_timer_set(w->review, CONN_REVIEW_MS);
+}
+
 static void on_deadline(void *arg)
 {
     struct worker *w = arg;
@@ -147,9 +155,12 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
     w->env.tickets = ticket_ring_new();
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
+    w->review = loop_timer_new(l, on_review, w);
     w->deadline = loop_timer_new(l, on_deadline, w);
-    if (w->env.tickets == NULL || w->starved == NULL || w->sweep == NULL || w->deadline == NULL
-        || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0) {
+    if (w->env.tickets == NULL || w->starved == NULL || w->sweep == NULL
+        || w->review == NULL || w->deadline == NULL
+        || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0
+        || loop_timer_set(w->review, CONN_REVIEW_MS) != 0) {
         err_setx(e, "memory is out");
         worker_free(w);
         return NULL;
@@ -281,6 +292,7 @@ void worker_free(struct worker *w)
     loop_task_cancel(&w->last);
     loop_timer_free(w->starved);
     loop_timer_free(w->sweep);
+    loop_timer_free(w->review);
     loop_timer_free(w->deadline);
     snapshot_retire(w->snap);
     free(w);

@@ -9,6 +9,7 @@
 
 #include "tls/admission.h"
 #include "tls/ticket.h"
+#include "tls/verify.h"
 
 #define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
 
@@ -376,6 +377,22 @@ int tls_stream_tell(struct stream *s, struct tls_telling *out)
     out->cert_len = len > 0 ? (size_t)len : 0;
     ERR_clear_error();
     return len < 0 ? -1 : 0;
+}
+
+int tls_stream_verify(struct stream *s, const struct tls_ctx *ctx, struct tls_failure *why)
+{
+    struct tls_conn *t = before(s);
+
+    return verify_client(ctx, SSL_get0_peer_certificate(t->ssl), SSL_get_peer_cert_chain(t->ssl),
+                         why);
+}
+
+struct identity *tls_stream_identity(struct stream *s)
+{
+    struct tls_conn *t = before(s);
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+
+    return leaf != NULL ? identity_of(leaf) : NULL;
 }
 
 void tls_telling_free(struct tls_telling *t)

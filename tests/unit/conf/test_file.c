@@ -175,12 +175,12 @@ static void look_for(const char *path, const char *message, const char *hint)
 
 static void look_at_file(const char *path)
 {
-    look_for(path, "with mode 0000; this runs as ", "read it: chgrp and chmod, or setfacl");
+    look_for(path, "with mode 0000; this runs as ", "has to be allowed to read it: chown, or");
 }
 
 static void look_behind_folder(const char *path)
 {
-    look_for(path, "locked belongs to ", "enter it: chgrp and chmod, or setfacl");
+    look_for(path, "locked belongs to ", "has to be allowed to enter it: chown, or");
 }
 
 Test(file, that_may_not_be_read_says_whose_it_is)

@@ -120,6 +120,7 @@ static const char full[] =
     "upstream = cassandra\n"
     "protocols = TLSv1.3\n"
     "plaintext_from = 10.1.0.0/16\n"
+    "on_expiry = keep\n"
     "ciphers = A:B\n"
     "ciphersuites = TLS_AES_128_GCM_SHA256\n"
     "groups = X25519:P-256\n"
