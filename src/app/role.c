@@ -50,6 +50,7 @@ static struct snapshot *snapshot_from(int fd, const struct snapshot *running, st
 
     struct snapshot *s = snapshot_build(b, running, &d);
     bundle_free(b);
+    mem_trim();                 /* of many routes the settings are as large as what they became */
     if (s == NULL) {
         const struct diag *g = first_error(&d);
         char *text = g ? diag_text(g) : NULL;

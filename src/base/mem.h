@@ -20,4 +20,7 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Overwrite a secret, in a way the compiler keeps, then free it. NULL is fine. */
 void mem_wipe_free(void *p, size_t len);
 
+/* Give back to the system what was freed, where the C library can: after much of it at once. */
+void mem_trim(void);
+
 #endif
