@@ -23,8 +23,7 @@ static char *dup_or_null(const char *s)
 
 static struct diag *append(struct diags *d, enum diag_level level)
 {
-    if ((d->n & (d->n - 1)) == 0)       /* full: there is room for a power of two */
-        d->v = mem_grow(d->v, d->n > 0 ? 2 * d->n : 1, sizeof(d->v[0]));
+    d->v = mem_append(d->v, d->n, sizeof(d->v[0]));
     struct diag *g = &d->v[d->n++];
     *g = (struct diag){ .level = level };
     if (level == DIAG_ERROR)

@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,13 @@ void *mem_grow(void *p, size_t n, size_t size)
     if (size == 0 || n > SIZE_MAX / size)
         return checked(NULL);
     return checked(realloc(p, n > 0 ? n * size : 1));
+}
+
+void *mem_append(void *p, size_t n, size_t size)
+{
+    bool full = (n & (n - 1)) == 0;     /* a power of two, or 0 */
+
+    return full ? mem_grow(p, n > 0 ? 2 * n : 1, size) : p;
 }
 
 void *mem_dup(const void *p, size_t len)

@@ -12,6 +12,9 @@
 void *mem_zalloc(size_t size);
 /* Grow `p` to `n` members of `size` bytes; overflow is fatal too. */
 void *mem_grow(void *p, size_t n, size_t size);
+/* Room for one more behind the n members there are, of a list that has grown by this alone:
+   it doubles, so that a long one is not copied for each. */
+void *mem_append(void *p, size_t n, size_t size);
 void *mem_dup(const void *p, size_t len);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);

@@ -134,7 +134,7 @@ static void add_ref(struct builder *b, struct conf_head *h, const struct key_row
 {
     struct conf_route *route = (struct conf_route *)(void *)h;
 
-    b->refs = mem_grow(b->refs, b->nrefs + 1, sizeof(b->refs[0]));
+    b->refs = mem_append(b->refs, b->nrefs, sizeof(b->refs[0]));
     b->refs[b->nrefs++] =
         (struct conf_ref){ route, row, mem_strdup(value), h->set[row->id].file };
 }

@@ -162,7 +162,7 @@ struct written {
 
 static void append(struct conf *c, struct conf_listener *l)
 {
-    c->listeners = mem_grow(c->listeners, c->nlisteners + 1, sizeof(c->listeners[0]));
+    c->listeners = mem_append(c->listeners, c->nlisteners, sizeof(c->listeners[0]));
     l->head.index = c->nlisteners;
     c->listeners[c->nlisteners++] = l;
 }
@@ -197,7 +197,7 @@ static void listen_there(struct builder *b, struct written *w, struct conf_route
 
     if (l == NULL)
         l = add_listener(b, w, r, a);
-    l->routes = mem_grow(l->routes, l->nroutes + 1, sizeof(l->routes[0]));
+    l->routes = mem_append(l->routes, l->nroutes, sizeof(l->routes[0]));
     l->routes[l->nroutes++] = r;
 }
 

@@ -51,7 +51,7 @@ bool build_was_refused(const struct builder *b, const struct conf_head *h, enum 
 }
 
 #define APPEND(list, n, type)                                         \
-    (list = mem_grow(list, n + 1, sizeof(list[0])),                   \
+    (list = mem_append(list, n, sizeof(list[0])),                     \
      list[n] = mem_zalloc(sizeof(struct type)), &list[n++]->head)
 
 static struct conf_head *allocate(struct conf *c, enum conf_section s)

@@ -9,7 +9,7 @@
 void settings_add(struct settings *s, const char *section, const char *name, const char *key,
                   const char *value, struct origin at)
 {
-    s->v = mem_grow(s->v, s->n + 1, sizeof(s->v[0]));
+    s->v = mem_append(s->v, s->n, sizeof(s->v[0]));
     s->v[s->n++] = (struct setting){
         .section = mem_strdup(section),
         .name = mem_strdup(name),
@@ -95,7 +95,7 @@ int settings_unpack(const uint8_t *bytes, size_t len, struct settings *out)
             settings_free(out);
             return -1;
         }
-        out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
+        out->v = mem_append(out->v, out->n, sizeof(out->v[0]));
         out->v[out->n++] = t;
     }
     if (!u.bad && u.left == 0)

@@ -70,3 +70,20 @@ Test(mem, wipe_free_takes_null)
     mem_wipe_free(NULL, 0);
     mem_wipe_free(mem_strdup("secret"), 6);
 }
+
+Test(mem, a_list_grows_by_doubling)
+{
+    uint64_t *v = NULL;
+    size_t moves = 0;
+
+    for (size_t n = 0; n < 1000; n++) {
+        uint64_t *p = mem_append(v, n, sizeof(*v));
+        moves += p != v;
+        v = p;
+        v[n] = n;
+    }
+    cr_expect_leq(moves, 11);
+    for (size_t n = 0; n < 1000; n++)
+        cr_assert_eq(v[n], n);
+    free(v);
+}
