@@ -161,13 +161,24 @@ void peer_from(const struct sockaddr *sa, struct peer *out)
         memcpy(out->ip, &in->sin_addr, 4);
     } else if (sa->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
-        out->family = mapped ? AF_INET : AF_INET6;
+        out->family = AF_INET6;
         out->port = ntohs(in6->sin6_port);
-        memcpy(out->ip, (const uint8_t *)&in6->sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+        memcpy(out->ip, &in6->sin6_addr, 16);
+        peer_unmap(out);
     } else {
         out->family = AF_UNIX;
     }
+}
+
+void peer_unmap(struct peer *p)
+{
+    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (p->family != AF_INET6 || memcmp(p->ip, prefix, sizeof(prefix)) != 0)
+        return;
+    p->family = AF_INET;
+    memcpy(p->ip, p->ip + 12, 4);
+    memset(p->ip + 4, 0, 12);
 }
 
 char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX])

@@ -91,6 +91,8 @@ static enum proxyhdr_state read_line(struct span line, struct proxyhdr *out)
     if (memchr(line.p, ' ', line.len) != NULL || !read_port(source, &out->from.port)
         || !read_port(line, &out->to.port))
         return bad(out, "a port in it is not a number from 0 to 65535");
+    peer_unmap(&out->from);
+    peer_unmap(&out->to);
     out->addressed = true;
     return PROXYHDR_WHOLE;
 }
@@ -161,6 +163,8 @@ static void take_addresses(const uint8_t *p, size_t size, int family, struct pro
     memcpy(out->to.ip, p + size, size);
     out->from.port = (uint16_t)u16_at(p + 2 * size);
     out->to.port = (uint16_t)u16_at(p + 2 * size + 2);
+    peer_unmap(&out->from);
+    peer_unmap(&out->to);
     out->addressed = true;
 }
 
@@ -178,8 +182,10 @@ static enum proxyhdr_state read_body(const uint8_t *p, struct proxyhdr *out)
         return PROXYHDR_WHOLE;  /* the rest is to be ignored */
     if (family > FAMILY_UNIX || transport > 2)
         return bad(out, "its address family is unknown");
+    if (family == FAMILY_UNSPEC || transport == 0)
+        return PROXYHDR_WHOLE;  /* the same: a sender that cannot say */
     size = sizes[family];
-    if (family != FAMILY_UNSPEC && transport != STREAM)
+    if (transport != STREAM)
         return bad(out, "it is of a datagram");
     if (size > body)
         return bad(out, "it is too short for its addresses");
@@ -226,21 +232,43 @@ enum proxyhdr_state proxyhdr_read(const uint8_t *p, size_t len, struct proxyhdr 
 
 /* --- writing --- */
 
-static bool is_ip(const struct proxyhdr_facts *f)
+static void peer_map(struct peer *p)
 {
-    return f->from.family == f->to.family && f->from.family != AF_UNIX;
+    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+    memmove(p->ip + 12, p->ip, 4);
+    memcpy(p->ip, prefix, sizeof(prefix));
+    p->family = AF_INET6;
+}
+
+static bool is_ip(const struct peer *p)
+{
+    return p->family == AF_INET || p->family == AF_INET6;
+}
+
+/* Both have addresses. Of one family: an IPv4 address beside one of IPv6 is mapped. */
+static bool told(const struct proxyhdr_facts *f, struct peer *from, struct peer *to)
+{
+    *from = f->from;
+    *to = f->to;
+    if (!is_ip(from) || !is_ip(to))
+        return false;
+    if (from->family != to->family)
+        peer_map(from->family == AF_INET ? from : to);
+    return true;
 }
 
 size_t proxyhdr_write_v1(const struct proxyhdr_facts *f, char out[PROXYHDR_V1_MAX])
 {
-    char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+    char source[INET6_ADDRSTRLEN], dest[INET6_ADDRSTRLEN];
+    struct peer from, to;
 
-    if (!is_ip(f) || inet_ntop(f->from.family, f->from.ip, from, sizeof(from)) == NULL
-        || inet_ntop(f->to.family, f->to.ip, to, sizeof(to)) == NULL)
+    if (!told(f, &from, &to) || inet_ntop(from.family, from.ip, source, sizeof(source)) == NULL
+        || inet_ntop(to.family, to.ip, dest, sizeof(dest)) == NULL)
         return (size_t)snprintf(out, PROXYHDR_V1_MAX, "PROXY UNKNOWN\r\n");
     return (size_t)snprintf(out, PROXYHDR_V1_MAX, "PROXY %s %s %s %u %u\r\n",
-                            f->from.family == AF_INET ? "TCP4" : "TCP6", from, to,
-                            (unsigned)f->from.port, (unsigned)f->to.port);
+                            from.family == AF_INET ? "TCP4" : "TCP6", source, dest,
+                            (unsigned)from.port, (unsigned)to.port);
 }
 
 struct writer {
@@ -310,18 +338,20 @@ static void put_tls(struct writer *w, const struct proxyhdr_tls *t)
 
 static void put_addresses(struct writer *w, const struct proxyhdr_facts *f)
 {
-    size_t size = f->from.family == AF_INET ? 4 : 16;
-    uint8_t family = f->from.family == AF_INET ? FAMILY_INET : FAMILY_INET6;
+    struct peer from, to;
 
-    if (!is_ip(f)) {
+    if (!told(f, &from, &to)) {
         put(w, (uint8_t[]){ FAMILY_UNSPEC << 4, 0, 0 }, 3);
         return;
     }
+    size_t size = from.family == AF_INET ? 4 : 16;
+    uint8_t family = from.family == AF_INET ? FAMILY_INET : FAMILY_INET6;
+
     put(w, (uint8_t[]){ (uint8_t)(family << 4 | STREAM), 0, 0 }, 3);
-    put(w, f->from.ip, size);
-    put(w, f->to.ip, size);
-    put_u16(w, f->from.port);
-    put_u16(w, f->to.port);
+    put(w, from.ip, size);
+    put(w, to.ip, size);
+    put_u16(w, from.port);
+    put_u16(w, to.port);
 }
 
 size_t proxyhdr_write_v2(const struct proxyhdr_facts *f, bool tlvs, uint8_t *out, size_t cap)

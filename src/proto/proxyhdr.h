@@ -73,8 +73,8 @@ struct proxyhdr_facts {
 /* A v1 header is never longer (proxy-protocol.txt 2.1). */
 #define PROXYHDR_V1_MAX 108u
 
-/* Addresses of different families, and those of Unix sockets, which have no names here, go
-   as UNKNOWN. Returns the length. */
+/* The addresses of Unix sockets, which have no names here, go as UNKNOWN; of two families, the
+   IPv4 address is mapped (RFC 4291 2.5.5.2). Returns the length. */
 size_t proxyhdr_write_v1(const struct proxyhdr_facts *f, char out[PROXYHDR_V1_MAX]);
 
 /*

