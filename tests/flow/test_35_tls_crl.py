@@ -144,7 +144,9 @@ def test_forms(sallyport, config, origin, certs, family, form):
 def test_a_reload_takes_a_new_list(sallyport, config, origin, certs, family, tmp_path):
     crl = tmp_path / "ca.crl"
     shutil.copy(family.root_crl, crl)
-    proxy = sallyport(trusting(config, origin(echo).address, family.root.cert, crl))
+    sections = trusting(config, origin(echo).address, family.root.cert, crl)
+    sections["route main"]["on_expiry"] = "keep"
+    proxy = sallyport(sections)
     with client.Careful(proxy.address, certs, client=family.direct).handshake() as live:
         shutil.copy(family.root_bad, tmp_path / "new")
         os.rename(tmp_path / "new", crl)

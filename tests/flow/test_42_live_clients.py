@@ -54,7 +54,7 @@ def gone(tls):
 @pytest.mark.parametrize("version", client.VERSIONS, ids=client.version_id)
 def test_an_expired_client_goes_and_its_neighbour_stays(live, certs, version):
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
-    brief = certs.issue(f"brief-{version.name}", "brief",
+    brief = certs.issue(f"live-brief-{version.name}", "brief",
                         dates=("20200101000000Z", end.strftime("%Y%m%d%H%M%SZ")))
     gate = live()
     one, other = connect(gate, certs, brief, version), connect(gate, certs, certs.client, version)
@@ -68,7 +68,7 @@ def test_an_expired_client_goes_and_its_neighbour_stays(live, certs, version):
 
 def test_where_expired_clients_are_kept(live, certs):
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
-    brief = certs.issue("brief-kept", "brief",
+    brief = certs.issue("live-brief-kept", "brief",
                         dates=("20200101000000Z", end.strftime("%Y%m%d%H%M%SZ")))
     gate = live(on_expiry="keep")
     one = connect(gate, certs, brief)
@@ -88,16 +88,16 @@ def replace(path, text):
 @pytest.mark.parametrize("version", client.VERSIONS, ids=client.version_id)
 def test_a_revoked_client_goes_and_its_neighbours_stay(sallyport, config, origin, certs, tmp_path,
                                                        version):
-    bad = certs.issue(f"to-revoke-{version.name}", "bad")
+    bad = certs.issue(f"live-to-revoke-{version.name}", "bad")
     ca, crl = tmp_path / "ca.crt", tmp_path / "ca.crl"
     shutil.copy(certs.ca.cert, ca)
-    shutil.copy(certs.crl(f"none-{version.name}", certs.ca), crl)
+    shutil.copy(certs.crl(f"live-none-{version.name}", certs.ca), crl)
     made = config(origin(echo).address, trust="clients")
     made["trust clients"] = {"ca": ca, "crl": crl}
     gate = sallyport(made)
     one = connect(gate, certs, bad, version)
     others = [connect(gate, certs, certs.client, version) for _ in range(20)]
-    replace(crl, certs.crl(f"one-{version.name}", certs.ca, [bad]).read_text())
+    replace(crl, certs.crl(f"live-one-{version.name}", certs.ca, [bad]).read_text())
     assert gone(one) < SOON
     line = gate.await_access(reason="client-revoked")
     assert line["identity"] == "cn:bad" and "revoked" in line["detail"]
@@ -107,7 +107,7 @@ def test_a_revoked_client_goes_and_its_neighbours_stay(sallyport, config, origin
 
 
 def test_a_client_whose_ca_is_gone_goes(live, certs):
-    foreign = certs.issue("foreign", "foreign", ca=certs.other_ca)
+    foreign = certs.issue("live-foreign", "foreign", ca=certs.other_ca)
     gate = live()
     replace(gate.ca, certs.ca.cert.read_text() + certs.other_ca.cert.read_text())
     gate.await_message("^reload done")
@@ -120,7 +120,7 @@ def test_a_client_whose_ca_is_gone_goes(live, certs):
 
 
 def test_a_client_that_rules_admit_no_more_goes(live, certs):
-    bob = certs.issue("bob", "bob")
+    bob = certs.issue("live-bob", "bob")
     gate = live()
     one, other = connect(gate, certs, bob), connect(gate, certs, certs.client)
     gate.sections["route main"]["deny"] = "cn:bob"
@@ -139,7 +139,7 @@ def test_what_is_our_own_fault_ends_nobody(sallyport, config, origin, certs, tmp
     dates = [(now + datetime.timedelta(seconds=s)).strftime("%Y%m%d%H%M%SZ") for s in (-60, 3)]
     ca, crl = tmp_path / "ca.crt", tmp_path / "ca.crl"
     shutil.copy(certs.ca.cert, ca)
-    shutil.copy(certs.crl("brief", certs.ca, dates=dates), crl)
+    shutil.copy(certs.crl("live-brief", certs.ca, dates=dates), crl)
     made = config(origin(echo).address, trust="clients")
     made["trust clients"] = {"ca": ca, "crl": crl}
     gate = sallyport(made)
@@ -154,7 +154,7 @@ def test_what_is_our_own_fault_ends_nobody(sallyport, config, origin, certs, tmp
 
 def test_hundreds_are_judged_in_time(live, certs):
     """And what they send meanwhile is not held up."""
-    bob = certs.issue("bob-of-many", "bob")
+    bob = certs.issue("live-bob-of-many", "bob")
     gate = live()
     ctx, ctx_bob = client.context(certs, client=certs.client), client.context(certs, client=bob)
     stay = [ctx.wrap_socket(client.dial(gate.address), server_hostname="localhost")

@@ -82,8 +82,12 @@ def rotation(certs, tmp_path, sallyport, request):
         "tls.crt": r.old.cert.read_bytes(), "tls.key": r.old.key.read_bytes(),
         "ca.crt": r.old_ca.cert.read_bytes()})
     upstreams = dask_cluster.services()
-    r.proxy = sallyport(dask_cluster.configuration(upstreams, *(
-        r.secret.folder / name for name in ("tls.crt", "tls.key", "ca.crt"))), listeners=3)
+    made = dask_cluster.configuration(upstreams, *(
+        r.secret.folder / name for name in ("tls.crt", "tls.key", "ca.crt")))
+    for head in made:
+        if head.startswith("route "):
+            made[head]["on_expiry"] = "keep"    # Dask's connections outlive the old CA
+    r.proxy = sallyport(made, listeners=3)
     r.cluster = dask_cluster.Cluster(tmp_path, r.proxy, upstreams, r.old.cert, r.old.key, both)
     request.addfinalizer(r.cluster.close)
     r.work = Worker(r.cluster.scheduler, both, r.old)
