@@ -37,8 +37,6 @@ static void handshake_done(struct conn *c)
         conn_end(c, REASON_NO_MEMORY);
         return;
     }
-    if (c->facts.identity != NULL)
-        identity_trim(c->facts.identity);
     memcpy(&c->demands, c->route->policy, sizeof(c->demands));
     if (c->facts.resumed)
         c->env->count->value[COUNTER_RESUMED]++;

@@ -11,48 +11,85 @@
 
 /* This runs for every connection: memory may be out, and then only it is lost. */
 
-static char *dup_bytes(const void *p, size_t len)
-{
-    char *copy = malloc(len + 1);
+/* What goes into the one block, until its size is known. */
+struct item {
+    enum identity_kind kind;
+    size_t at, len;             /* in the text */
+};
 
-    if (copy == NULL)
-        return NULL;
-    memcpy(copy, p, len);
-    copy[len] = '\0';
-    return copy;
+struct gather {
+    char *text;
+    size_t len, room;
+    struct item *items;
+    size_t n, items_room;
+    size_t issuer, serial;      /* where they begin */
+    size_t names_size;          /* of all names, those that were too many, too */
+    bool incomplete;
+};
+
+static bool put(struct gather *g, const void *p, size_t len)
+{
+    if (g->room - g->len <= len) {
+        size_t room = 2 * g->room + len + 256;
+        char *grown = realloc(g->text, room);
+        if (grown == NULL)
+            return false;
+        g->text = grown;
+        g->room = room;
+    }
+    memcpy(g->text + g->len, p, len);
+    g->text[g->len + len] = '\0';
+    g->len += len + 1;
+    return true;
 }
 
-static char *whole_name(const X509_NAME *name)
+/* Not in the middle of a character. */
+static size_t cut_at(const char *utf8, size_t max)
+{
+    while (max > 0 && ((unsigned char)utf8[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}
+
+static bool put_whole_name(struct gather *g, const X509_NAME *name)
 {
     /* Control characters (NUL is \00) stay escaped, UTF-8 stays UTF-8. */
     static const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+    static const char dots[] = "...";
     BIO *b = BIO_new(BIO_s_mem());
-    char *p, *out;
+    char *p;
+    bool ok;
 
     if (b == NULL)
-        return NULL;
+        return false;
     if (X509_NAME_print_ex(b, name, 0, flags) >= 0) {
-        long len = BIO_get_mem_data(b, &p);
-        out = dup_bytes(len > 0 ? p : "", len > 0 ? (size_t)len : 0);
+        long said = BIO_get_mem_data(b, &p);
+        size_t len = said > 0 ? (size_t)said : 0;
+        if (len > IDENTITY_SUBJECT_MAX) {
+            len = cut_at(p, IDENTITY_SUBJECT_MAX - strlen(dots));
+            memcpy(p + len, dots, strlen(dots));
+            len += strlen(dots);
+        }
+        ok = put(g, len > 0 ? p : "", len);
     } else {
-        out = dup_bytes("?", 1);    /* a text OpenSSL cannot read: no reason to end here */
+        ok = put(g, "?", 1);    /* a text OpenSSL cannot read: no reason to end here */
     }
     BIO_free(b);
-    return out;
+    return ok;
 }
 
-static char *serial_text(const X509 *x)
+static bool put_serial(struct gather *g, const X509 *x)
 {
     BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
     char *hex = n != NULL ? BN_bn2hex(n) : NULL;
-    char *out = hex != NULL ? dup_bytes(hex, strlen(hex)) : NULL;
 
-    for (char *c = out; c != NULL && *c != '\0'; c++)
+    for (char *c = hex; c != NULL && *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'F')
             *c = (char)(*c - 'A' + 'a');
+    bool ok = hex != NULL && put(g, hex, strlen(hex));
     OPENSSL_free(hex);
     BN_free(n);
-    return out;
+    return ok;
 }
 
 static void hex(const unsigned char digest[32], char out[65])
@@ -86,30 +123,36 @@ static bool key_pin(const X509 *x, char out[65])
     return ok;
 }
 
-static bool add(struct identity *id, enum identity_kind kind, const void *p, int len)
+static bool add(struct gather *g, enum identity_kind kind, const void *p, int length)
 {
-    struct identity_name *grown = realloc(id->names, (id->nnames + 1) * sizeof(*grown));
-    char *copy;
+    size_t len = length > 0 ? (size_t)length : 0;
 
-    if (grown == NULL)
-        return false;
-    id->names = grown;
-    copy = dup_bytes(p, len > 0 ? (size_t)len : 0);
-    if (copy == NULL)
-        return false;
-    id->names[id->nnames++] =
-        (struct identity_name){ kind, { copy, len > 0 ? (size_t)len : 0 } };
-    return true;
+    g->names_size += len + 1 + sizeof(struct identity_name);
+    if (g->names_size > IDENTITY_NAMES_MAX) {
+        g->incomplete = true;
+        return true;
+    }
+    if (g->n == g->items_room) {
+        size_t room = 2 * g->items_room + 8;
+        struct item *grown = realloc(g->items, room * sizeof(*grown));
+        if (grown == NULL)
+            return false;
+        g->items = grown;
+        g->items_room = room;
+    }
+    g->items[g->n++] = (struct item){ kind, g->len, len };
+    return put(g, len > 0 ? p : "", len);
 }
 
-static bool add_subject(struct identity *id, const X509_NAME *name, int nid,
+static bool add_subject(struct gather *g, const X509_NAME *name, int nid,
                         enum identity_kind kind)
 {
     for (int i = -1; (i = X509_NAME_get_index_by_NID(name, nid, i)) >= 0;) {
         unsigned char *utf8 = NULL;
         const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
         int len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(entry));
-        bool ok = len < 0 || add(id, kind, utf8, len);
+        bool ok = len < 0 || add(g, kind, utf8, len);
+        g->incomplete = g->incomplete || len < 0;
         OPENSSL_free(utf8);
         if (!ok)
             return false;
@@ -117,38 +160,40 @@ static bool add_subject(struct identity *id, const X509_NAME *name, int nid,
     return true;
 }
 
-static bool add_alternative(struct identity *id, const GENERAL_NAME *g)
+static bool add_alternative(struct gather *g, const GENERAL_NAME *name)
 {
     int type;
-    const ASN1_STRING *s = GENERAL_NAME_get0_value(g, &type);
+    const ASN1_STRING *s = GENERAL_NAME_get0_value(name, &type);
     char ip[INET6_ADDRSTRLEN];
 
     switch (type) {
     case GEN_DNS:
-        return add(id, ID_DNS, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
+        return add(g, ID_DNS, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
     case GEN_URI:
-        return add(id, ID_URI, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
+        return add(g, ID_URI, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
     case GEN_EMAIL:
-        return add(id, ID_EMAIL, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
+        return add(g, ID_EMAIL, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
     case GEN_IPADD: {
         int len = ASN1_STRING_length(s);
         if ((len != 4 && len != 16)
             || !inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(s), ip, sizeof(ip)))
             return true;
-        return add(id, ID_IP, ip, (int)strlen(ip));
+        return add(g, ID_IP, ip, (int)strlen(ip));
     }
     default:
         return true;
     }
 }
 
-static bool add_alternatives(struct identity *id, X509 *x)
+static bool add_alternatives(struct gather *g, X509 *x)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+    int critical;               /* -1: it has none */
+    GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, &critical, NULL);
     bool ok = true;
 
+    g->incomplete = g->incomplete || (names == NULL && critical != -1);
     for (int i = 0; i < sk_GENERAL_NAME_num(names) && ok; i++)
-        ok = add_alternative(id, sk_GENERAL_NAME_value(names, i));
+        ok = add_alternative(g, sk_GENERAL_NAME_value(names, i));
     GENERAL_NAMES_free(names);
     return ok;
 }
@@ -171,71 +216,65 @@ static void choose_best(struct identity *id)
     }
 }
 
-struct identity *identity_of(X509 *leaf)
+/* One block: the identity, its names, all texts. */
+static struct identity *pack(const struct gather *g)
 {
-    struct identity *id = calloc(1, sizeof(*id));
-    const X509_NAME *subject = X509_get_subject_name(leaf);
+    size_t names = g->n * sizeof(struct identity_name);
+    struct identity *id = calloc(1, sizeof(*id) + names + g->len);
+    char *text;
 
     if (id == NULL)
         return NULL;
-    id->subject = whole_name(subject);
-    id->issuer = whole_name(X509_get_issuer_name(leaf));
-    id->serial = serial_text(leaf);
-    id->not_after = time_of(X509_get0_notAfter(leaf));
-    if (id->subject == NULL || id->issuer == NULL || id->serial == NULL
-        || !fingerprint(leaf, id->sha256) || !key_pin(leaf, id->pin)
-        || !add_subject(id, subject, NID_commonName, ID_CN)
-        || !add_subject(id, subject, NID_organizationalUnitName, ID_OU)
-        || !add_subject(id, subject, NID_organizationName, ID_O) || !add_alternatives(id, leaf)) {
+    id->names = (struct identity_name *)(void *)(id + 1);
+    id->nnames = g->n;
+    id->incomplete = g->incomplete;
+    text = (char *)(id->names + g->n);
+    memcpy(text, g->text, g->len);
+    id->subject = text;
+    id->issuer = text + g->issuer;
+    id->serial = text + g->serial;
+    for (size_t i = 0; i < g->n; i++)
+        id->names[i] = (struct identity_name){ g->items[i].kind,
+                                               { text + g->items[i].at, g->items[i].len } };
+    choose_best(id);
+    return id;
+}
+
+static bool put_texts(struct gather *g, const X509 *x)
+{
+    if (!put_whole_name(g, X509_get_subject_name(x)))
+        return false;
+    g->issuer = g->len;
+    if (!put_whole_name(g, X509_get_issuer_name(x)))
+        return false;
+    g->serial = g->len;
+    return put_serial(g, x);
+}
+
+struct identity *identity_of(X509 *leaf)
+{
+    const X509_NAME *subject = X509_get_subject_name(leaf);
+    struct gather g = { 0 };
+    struct identity *id = NULL;
+
+    if (put_texts(&g, leaf) && add_subject(&g, subject, NID_commonName, ID_CN)
+        && add_subject(&g, subject, NID_organizationalUnitName, ID_OU)
+        && add_subject(&g, subject, NID_organizationName, ID_O) && add_alternatives(&g, leaf))
+        id = pack(&g);
+    free(g.text);
+    free(g.items);
+    if (id != NULL && fingerprint(leaf, id->sha256) && key_pin(leaf, id->pin)) {
+        id->not_after = time_of(X509_get0_notAfter(leaf));
+    } else {
         identity_free(id);
         id = NULL;
-    } else {
-        choose_best(id);
     }
     sslerr_clear();
     return id;
 }
 
-static void free_name(struct identity_name *n)
-{
-    char *text;
-
-    memcpy(&text, &n->text.p, sizeof(text));
-    free(text);
-}
-
-void identity_trim(struct identity *id)
-{
-    size_t kept = 0, best = 0;
-
-    if (id->best == NULL)
-        return;                 /* then there are none */
-    for (size_t i = 0; i < id->nnames; i++) {
-        struct identity_name *n = &id->names[i];
-        if (n != id->best && n->kind != ID_CN) {
-            free_name(n);
-            continue;
-        }
-        if (n == id->best)
-            best = kept;
-        id->names[kept++] = *n;
-    }
-    struct identity_name *fewer = realloc(id->names, kept * sizeof(*fewer));
-    id->names = fewer != NULL ? fewer : id->names;
-    id->nnames = kept;
-    id->best = &id->names[best];
-}
-
 void identity_free(struct identity *id)
 {
-    if (id == NULL)
-        return;
-    for (size_t i = 0; i < id->nnames; i++)
-        free_name(&id->names[i]);
-    free(id->names);
-    free(id->subject);
-    free(id->issuer);
-    free(id->serial);
     free(id);
 }
 

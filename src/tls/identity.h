@@ -1,7 +1,10 @@
 /*
  * identity: who a peer is, copied out of its verified certificate.
  *
- * Taken once, when the handshake ends; nothing after it reaches into the SSL.
+ * Taken once, when the handshake ends; nothing after it reaches into the SSL. A connection
+ * keeps it as long as it lives, to be judged again after every reload. So it is one block of
+ * memory, of bounded size: of a certificate with thousands of names the first are in it.
+ *
  * Names are byte runs with a length: one with a NUL inside is kept whole and so
  * matches nothing. Texts are UTF-8 as in the certificate, not yet escaped.
  */
@@ -9,6 +12,7 @@
 #define SALLYPORT_TLS_IDENTITY_H
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,8 +25,12 @@ struct identity_name {
     struct span text;           /* ID_IP: printed form */
 };
 
+#define IDENTITY_NAMES_MAX 16384        /* bytes for names: some 300 of usual length */
+#define IDENTITY_SUBJECT_MAX 2048       /* the same for the whole subject, and the issuer */
+
 struct identity {
-    char *subject;              /* RFC 2253 order, one line: "CN=alice,OU=ops"; "?": unreadable */
+    char *subject;              /* RFC 2253 order, one line: "CN=alice,OU=ops"; "?": unreadable;
+                                   one that is too long ends in "..." */
     char *issuer;
     char *serial;               /* hex, lower case */
     char sha256[65];            /* of the certificate, hex */
@@ -30,15 +38,12 @@ struct identity {
     int64_t not_after;          /* seconds since 1970 */
     struct identity_name *names;
     size_t nnames;
+    bool incomplete;            /* it has names that are not here: too many, or unreadable */
     struct identity_name *best; /* its name in one word: URI, else CN, else DNS …, or NULL */
 };
 
-/*
- * NULL when memory is out. All names are in it, tens of thousands perhaps: who keeps one for
- * long trims it to the best and to the CNs.
- */
+/* NULL when memory is out. */
 struct identity *identity_of(X509 *leaf);
-void identity_trim(struct identity *id);
 void identity_free(struct identity *id);
 
 /* The name for a log line, as "uri:spiffe://x" or "cn:alice"; control characters and

@@ -89,6 +89,110 @@ Test(identity, organisation_and_unit_in_rfc_2253_order)
     made_free(&m);
 }
 
+/* One pin for as many certificates as one key is given. */
+Test(identity, the_pin_is_of_the_key)
+{
+    struct made a = make_client("a", NULL);
+    struct made b = make_cert(&(struct cert_spec){ .cn = "b", .with_key = a.key });
+    struct identity *one = identity_of(a.x), *two = identity_of(b.x);
+    unsigned char *der = NULL, digest[32];
+    char hex[65];
+
+    int len = i2d_PUBKEY(a.key, &der);
+    EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL);
+    for (size_t i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    cr_expect_str_eq(one->pin, hex);
+    cr_expect_str_eq(two->pin, hex);
+    cr_expect_str_neq(one->sha256, two->sha256);
+    OPENSSL_free(der);
+    identity_free(one);
+    identity_free(two);
+    made_free(&b);
+    made_free(&a);
+}
+
+static struct made with_names(const char *cn, size_t n)
+{
+    struct made m = make_client(cn, NULL);
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    char text[32];
+
+    for (size_t i = 0; i < n; i++) {
+        GENERAL_NAME *g = GENERAL_NAME_new();
+        ASN1_STRING *s = ASN1_IA5STRING_new();
+        int len = snprintf(text, sizeof(text), "n%05zu.example.com", i);
+        ASN1_STRING_set(s, text, len);
+        GENERAL_NAME_set0_value(g, GEN_DNS, s);
+        sk_GENERAL_NAME_push(names, g);
+    }
+    X509_add1_ext_i2d(m.x, NID_subject_alt_name, names, 0, 0);
+    GENERAL_NAMES_free(names);
+    return m;
+}
+
+/* Connections keep their identity as long as they live. */
+Test(identity, of_ten_thousand_names_the_first_are_kept)
+{
+    struct made m = with_names("alice", 300);
+    struct identity *id = identity_of(m.x);
+    char text[64];
+
+    cr_expect_eq(id->nnames, 301);
+    cr_expect_not(id->incomplete);
+    identity_free(id);
+    made_free(&m);
+
+    m = with_names("alice", 10000);
+    id = identity_of(m.x);
+    cr_expect(id->incomplete);
+    cr_expect(id->nnames > 300 && id->nnames < 400, "%zu", id->nnames);
+    cr_expect(HAS(id, ID_CN, "alice"));
+    cr_expect(HAS(id, ID_DNS, "n00000.example.com"));
+    cr_expect_not(HAS(id, ID_DNS, "n09999.example.com"));
+    cr_expect_str_eq(identity_text(id, text, sizeof(text)), "cn:alice");
+    identity_free(id);
+    made_free(&m);
+}
+
+Test(identity, a_subject_beyond_all_measure_is_cut)
+{
+    struct made m = make_client("alice", NULL);
+    X509_NAME *n = X509_get_subject_name(m.x);
+    static const char umlauts[] = "\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6";
+
+    for (size_t i = 0; i < 2000; i++)
+        X509_NAME_add_entry_by_NID(n, NID_organizationalUnitName, V_ASN1_UTF8STRING,
+                                   (const unsigned char *)umlauts, 2 * (int)(1 + i % 7), -1, 0);
+    struct identity *id = identity_of(m.x);
+    size_t len = strlen(id->subject);
+    cr_expect(len > IDENTITY_SUBJECT_MAX - 8 && len <= IDENTITY_SUBJECT_MAX, "%zu", len);
+    cr_expect_str_eq(id->subject + len - 3, "...");
+    cr_expect_neq((unsigned char)id->subject[len - 4], 0xc3, "half a character");
+    cr_expect(id->incomplete);
+    cr_expect(HAS(id, ID_CN, "alice"));
+    identity_free(id);
+    made_free(&m);
+}
+
+Test(identity, names_that_cannot_be_read_are_known_to_be_missing)
+{
+    struct made m = make_client("alice", NULL);
+    ASN1_OCTET_STRING *junk = ASN1_OCTET_STRING_new();
+
+    ASN1_OCTET_STRING_set(junk, (const unsigned char *)"\x30\x7f\x01", 3);
+    X509_EXTENSION *e =
+        X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, junk);
+    X509_add_ext(m.x, e, -1);
+    struct identity *id = identity_of(m.x);
+    cr_expect_eq(id->nnames, 1);
+    cr_expect(id->incomplete);
+    identity_free(id);
+    X509_EXTENSION_free(e);
+    ASN1_OCTET_STRING_free(junk);
+    made_free(&m);
+}
+
 /* CVE-2009-2408 and its kind: a name that ends early for who reads C strings. */
 Test(identity, a_nul_in_a_name_is_kept)
 {
