@@ -53,14 +53,14 @@ static bool name_matches(const struct conf_rule *r, const struct identity_name *
     if (!is_sound(s))
         return false;
     switch (n->kind) {
-    case ID_CN: return r->kind == RULE_CN && glob_match(pattern, s, 0, 0, 0);
-    case ID_OU: return r->kind == RULE_OU && glob_match(pattern, s, 0, 0, 0);
-    case ID_O: return r->kind == RULE_O && glob_match(pattern, s, 0, 0, 0);
+    case ID_CN: return r->kind == RULE_CN && glob_match(pattern, s, "", 0, 0);
+    case ID_OU: return r->kind == RULE_OU && glob_match(pattern, s, "", 0, 0);
+    case ID_O: return r->kind == RULE_O && glob_match(pattern, s, "", 0, 0);
     case ID_DNS:
         return r->kind == RULE_DNS && memchr(s.p, '*', s.len) == NULL
-            && glob_match(pattern, s, '.', 0, s.len);
-    case ID_URI: return r->kind == RULE_URI && glob_match(pattern, s, '/', 0, path_of(s));
-    case ID_EMAIL: return r->kind == RULE_EMAIL && glob_match(pattern, s, '@', find(s, "@"), s.len);
+            && glob_match(pattern, s, ".", 0, s.len);
+    case ID_URI: return r->kind == RULE_URI && glob_match(pattern, s, "/", 0, path_of(s));
+    case ID_EMAIL: return r->kind == RULE_EMAIL && glob_match(pattern, s, "@", find(s, "@"), s.len);
     case ID_IP: return r->kind == RULE_IP && is_in(r->pattern, s);
     }
     return false;
