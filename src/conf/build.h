@@ -1,7 +1,7 @@
 /*
  * build: what the parts of conf_build() share. build.c reads sections and keys,
- * refs.c and listeners.c tie the sections together and judge the whole,
- * sections.c keeps the objects.
+ * refs.c and listeners.c tie the sections together and judge the whole, admission.c
+ * the rules of a route, sections.c keeps the objects.
  */
 #ifndef SALLYPORT_CONF_BUILD_H
 #define SALLYPORT_CONF_BUILD_H
@@ -67,5 +67,8 @@ void build_refs(struct builder *b);
 /* Who listens where: conf->listeners becomes one for each address, in the order in
    which routes name them. Part of build_refs(). */
 void build_listeners(struct builder *b);
+
+/* What is wrong with the rules of a route, taken together. Part of build_refs(). */
+void build_admission(struct builder *b, const struct conf_route *r);
 
 #endif

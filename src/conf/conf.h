@@ -47,6 +47,7 @@ struct conf_rule {
     int kind;                   /* enum conf_rule_kind */
     char *written;              /* "cn:retired-*" */
     char *pattern;              /* as it is compared (proxy/policy.h) */
+    struct cidr net;            /* of RULE_IP */
     struct origin at;
 };
 

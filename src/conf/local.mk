@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = \
+	src/conf/admission.c \
 	src/conf/build.c src/conf/build.h \
 	src/conf/bundle.c src/conf/bundle.h \
 	src/conf/conf.h \
@@ -15,8 +16,8 @@ libconf_a_SOURCES = \
 	src/conf/source.c src/conf/source.h \
 	src/conf/type_lists.c src/conf/type_parts.h \
 	src/conf/type_parse.c \
-	src/conf/type_rules.c \
 	src/conf/type_print.c \
+	src/conf/type_rules.c \
 	src/conf/types.h \
 	src/conf/wording.c src/conf/wording.h
 

@@ -129,53 +129,6 @@ static void settle_client_auth(struct builder *b, struct conf_route *r)
     }
 }
 
-static void refuse_rules(struct builder *b, const struct conf_route *r, enum conf_key key,
-                         const struct conf_rules *rules)
-{
-    for (size_t i = 0; i < rules->n; i++) {
-        struct diag_at where = conf_at(&r->head, key, rules->v[i].written);
-        where.at = rules->v[i].at;
-        build_error(b, where,
-                    is_from_flags(&r->head)
-                        ? "name a file with the issuers to believe: --ca FILE"
-                        : "write trust = NAME, and in [trust NAME] the issuers to believe",
-                    "a rule that nothing can match: clients are not asked for a certificate");
-    }
-}
-
-static void warn_overruled(struct builder *b, const struct conf_route *r)
-{
-    for (size_t i = 0; i < r->allow.n; i++) {
-        for (size_t k = 0; k < r->deny.n; k++) {
-            const struct conf_rule *a = &r->allow.v[i], *d = &r->deny.v[k];
-            struct diag_at where = conf_at(&r->head, KEY_ROUTE_ALLOW, a->written);
-            if (a->kind != d->kind || strcmp(a->pattern, d->pattern) != 0)
-                continue;
-            where.at = a->at;
-            build_warn(b, where, NULL, "deny has the same rule (line %u), and wins", d->at.line);
-        }
-    }
-}
-
-/* Who may come in. Clients without a certificate cannot match an allow: with one, `request`
-   would demand what it says it only asks for. */
-static void check_rules(struct builder *b, const struct conf_route *r)
-{
-    if (build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH))
-        return;
-    if (r->client_auth == CLIENT_AUTH_NONE) {
-        refuse_rules(b, r, KEY_ROUTE_ALLOW, &r->allow);
-        refuse_rules(b, r, KEY_ROUTE_DENY, &r->deny);
-        return;
-    }
-    if (r->client_auth == CLIENT_AUTH_REQUEST && r->allow.n > 0)
-        build_error(b, conf_at(&r->head, KEY_ROUTE_CLIENT_AUTH, "request"),
-                    "write require, or leave allow out",
-                    "a client without a certificate would be asked and let in by this, and matches "
-                    "no allow");
-    warn_overruled(b, r);
-}
-
 /* Where plaintext may go. */
 
 static bool plaintext_allowed(const struct conf_upstream *u)
@@ -347,7 +300,7 @@ void build_refs(struct builder *b)
             resolve(b, &b->refs[i]);
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
-        check_rules(b, c->routes[i]);
+        build_admission(b, c->routes[i]);
         check_protocols(b, c->routes[i]);
     }
     for (size_t i = 0; i < c->nstores; i++)

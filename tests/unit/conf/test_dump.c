@@ -66,6 +66,9 @@ Test(dump, parses_back_to_the_same)
                "session_tickets = off\nidle_timeout = 90s\n"
                "[upstream u]\nserver = 192.0.2.1:5\nplaintext_to = loopback, 192.0.2.0/24\n"
                "[route page]\nlisten = 127.0.0.1:7\nstore = s\ntrust = t\n"
+               "allow = cn:O'Brien, Pat\nallow = URI:spiffe://P/**\nallow = ip: 10.0.0.0/8\n"
+               "deny = serial:0x0A:bc\n"
+               "deny = sha256://qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=\n"
                "upstream = builtin:page\n");
 }
 

@@ -195,8 +195,10 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(r->client_auth, CLIENT_AUTH_REQUIRE);
     cr_assert_eq(r->allow.n, 2);
     cr_expect_str_eq(r->allow.v[1].pattern, "spiffe://prod/*");
+    cr_expect_eq(r->allow.v[1].at.line, r->allow.v[0].at.line + 1);
+    cr_expect_eq(r->deny.v[0].at.line, r->allow.v[0].at.line + 2);
     cr_assert_eq(r->deny.n, 1);
-    cr_expect_str_eq(r->deny.v[0].pattern, "0a");
+    cr_expect_str_eq(r->deny.v[0].pattern, "a");
     cr_expect_eq(r->trust, c->trusts[0]);
     cr_expect_eq(r->protocols, PROTO_TLS13);
     cr_expect_str_eq(r->ciphers, "A:B");
