@@ -14,92 +14,142 @@ static bool is_sound(struct span name)
     return name.len > 0;
 }
 
-static size_t find(struct span s, const char *what)
+/* Labels of letters, digits, - and _; no wildcard, no dot at either end. */
+static bool is_host(struct span name)
 {
-    const char *at = memmem(s.p, s.len, what, strlen(what));
+    char before = '.';
 
-    return at != NULL ? (size_t)(at - s.p) : s.len;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '-' && c != '_' && (c != '.' || before == '.'))
+            return false;
+        before = c;
+    }
+    return before != '.';
 }
 
-/* Where a URI's path begins. */
+/* Where a URI's path begins, or what comes in its place. */
 static size_t path_of(struct span uri)
 {
-    size_t authority = find(uri, "://");
+    const char *authority = memmem(uri.p, uri.len, "://", 3);
+    size_t i = 0;
 
-    if (authority == uri.len)
-        return find(uri, ":");
-    struct span rest = { uri.p + authority + 3, uri.len - authority - 3 };
-    return authority + 3 + find(rest, "/");
+    if (authority == NULL) {
+        const char *colon = memchr(uri.p, ':', uri.len);
+        return colon != NULL ? (size_t)(colon - uri.p) : uri.len;
+    }
+    for (i = (size_t)(authority - uri.p) + 3; i < uri.len; i++)
+        if (strchr("/?#", uri.p[i]) != NULL)
+            break;
+    return i;
 }
 
-static bool is_in(const char *network, struct span ip)
+static size_t host_of(struct span email)
+{
+    const char *at = memrchr(email.p, '@', email.len);
+
+    return at != NULL ? (size_t)(at - email.p) : email.len;
+}
+
+static bool is_in(const struct cidr *net, struct span ip)
 {
     struct err unused = ERR_INIT;
-    struct cidr net, host;
+    struct cidr host;
     struct peer p;
 
-    if (cidr_parse((struct span){ network, strlen(network) }, &net, &unused) != 0
-        || cidr_parse(ip, &host, &unused) != 0)
+    if (cidr_parse(ip, &host, &unused) != 0)
         return false;
     p = (struct peer){ .family = host.family };
     memcpy(p.ip, host.ip, sizeof(p.ip));
-    return cidr_has(&net, &p);
+    return cidr_has(net, &p);
 }
 
-static bool name_matches(const struct conf_rule *r, const struct identity_name *n)
+static bool name_matches(const struct conf_rule *r, struct span name)
 {
-    struct span pattern = { r->pattern, strlen(r->pattern) }, s = n->text;
+    struct span pattern = { r->pattern, strlen(r->pattern) };
 
-    if (!is_sound(s))
+    if (!is_sound(name))
         return false;
-    switch (n->kind) {
-    case ID_CN: return r->kind == RULE_CN && glob_match(pattern, s, "", 0, 0);
-    case ID_OU: return r->kind == RULE_OU && glob_match(pattern, s, "", 0, 0);
-    case ID_O: return r->kind == RULE_O && glob_match(pattern, s, "", 0, 0);
-    case ID_DNS:
-        return r->kind == RULE_DNS && memchr(s.p, '*', s.len) == NULL
-            && glob_match(pattern, s, ".", 0, s.len);
-    case ID_URI: return r->kind == RULE_URI && glob_match(pattern, s, "/", 0, path_of(s));
-    case ID_EMAIL: return r->kind == RULE_EMAIL && glob_match(pattern, s, "@", find(s, "@"), s.len);
-    case ID_IP: return r->kind == RULE_IP && is_in(r->pattern, s);
+    switch (r->kind) {
+    case RULE_DNS: return is_host(name) && glob_match(pattern, name, ".", 0, name.len);
+    case RULE_URI: return glob_match(pattern, name, "/?#", 0, path_of(name));
+    case RULE_EMAIL: return glob_match(pattern, name, "@", host_of(name), name.len);
+    case RULE_IP: return is_in(&r->net, name);
+    default: return glob_match(pattern, name, "", 0, 0);
     }
-    return false;
 }
 
-static bool rule_matches(const struct conf_rule *r, const struct identity *id)
+/* The kind of names a rule looks at, or -1. */
+static int looks_at(const struct conf_rule *r)
 {
-    if (r->kind == RULE_SERIAL)
-        return strcmp(r->pattern, id->serial + strspn(id->serial, "0")) == 0
-            || strcmp(r->pattern, id->serial) == 0;
-    if (r->kind == RULE_SHA256)
-        return strcmp(r->pattern, id->pin) == 0;
-    for (size_t i = 0; i < id->nnames; i++)
-        if (name_matches(r, &id->names[i]))
+    static const int kinds[RULE_KIND_COUNT] = {
+        [RULE_CN] = ID_CN,   [RULE_OU] = ID_OU, [RULE_O] = ID_O,         [RULE_DNS] = ID_DNS,
+        [RULE_URI] = ID_URI, [RULE_IP] = ID_IP, [RULE_EMAIL] = ID_EMAIL, [RULE_SERIAL] = -1,
+        [RULE_SHA256] = -1,
+    };
+
+    return kinds[r->kind];
+}
+
+static bool look_at_names(const struct conf_rules *rules)
+{
+    for (size_t i = 0; i < rules->n; i++)
+        if (looks_at(&rules->v[i]) >= 0)
             return true;
     return false;
 }
 
-static const struct conf_rule *first_match(const struct conf_rules *rules,
-                                           const struct identity *id)
+static bool rule_matches(const struct conf_rule *r, const struct identity *id,
+                         const struct identity_name **name)
 {
-    for (size_t i = 0; i < rules->n; i++)
-        if (rule_matches(&rules->v[i], id))
-            return &rules->v[i];
-    return NULL;
+    int kind = looks_at(r);
+
+    *name = NULL;
+    if (r->kind == RULE_SERIAL)
+        return strcmp(r->pattern, id->serial + strspn(id->serial, "0")) == 0;
+    if (r->kind == RULE_SHA256)
+        return strcmp(r->pattern, id->pin) == 0;
+    for (size_t i = 0; i < id->nnames; i++) {
+        if ((int)id->names[i].kind == kind && name_matches(r, id->names[i].text)) {
+            *name = &id->names[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_matches(const struct conf_rules *rules, const struct identity *id,
+                        enum verdict_why why, struct verdict *out)
+{
+    const struct identity_name *name;
+
+    for (size_t i = 0; i < rules->n; i++) {
+        if (rule_matches(&rules->v[i], id, &name)) {
+            *out = (struct verdict){ why, &rules->v[i], name };
+            return true;
+        }
+    }
+    return false;
 }
 
 struct verdict policy_judge(const struct conf_route *r, const struct identity *id)
 {
-    const struct conf_rule *rule;
+    struct verdict v = { 0 };
 
-    if (id == NULL)
-        return (struct verdict){ VERDICT_ANONYMOUS, NULL };
-    if ((rule = first_match(&r->deny, id)) != NULL)
-        return (struct verdict){ VERDICT_DENIED, rule };
-    if (r->allow.n == 0)
-        return (struct verdict){ VERDICT_NO_RULES, NULL };
-    rule = first_match(&r->allow, id);
-    return (struct verdict){ rule != NULL ? VERDICT_ALLOWED : VERDICT_NOT_ALLOWED, rule };
+    if (id == NULL) {
+        v.why = r->allow.n > 0 ? VERDICT_NO_CERTIFICATE : VERDICT_ANONYMOUS;
+        return v;
+    }
+    if (any_matches(&r->deny, id, VERDICT_DENIED, &v))
+        return v;
+    if (id->incomplete && (look_at_names(&r->deny) || look_at_names(&r->allow)))
+        v.why = VERDICT_NAMES_UNKNOWN;
+    else if (r->allow.n == 0)
+        v.why = VERDICT_NO_RULES;
+    else if (!any_matches(&r->allow, id, VERDICT_ALLOWED, &v))
+        v.why = VERDICT_NOT_ALLOWED;
+    return v;
 }
 
 static char *with_rule(const char *words, const struct conf_rule *rule, const char *key,
@@ -127,6 +177,14 @@ char *verdict_text(const struct verdict *v, const struct conf_route *r,
         break;
     case VERDICT_ANONYMOUS:
         snprintf(out, VERDICT_TEXT_MAX, "admitted without a certificate");
+        break;
+    case VERDICT_NO_CERTIFICATE:
+        snprintf(out, VERDICT_TEXT_MAX, "refused: no certificate, which an allow rule could match");
+        break;
+    case VERDICT_NAMES_UNKNOWN:
+        snprintf(out, VERDICT_TEXT_MAX,
+                 "refused: its certificate has too many names, or unreadable ones, for rules on "
+                 "names");
         break;
     case VERDICT_NO_RULES:
         snprintf(out, VERDICT_TEXT_MAX, "admitted: %s",

@@ -8,13 +8,16 @@
  * a NUL or another control character in it is no name and matches nothing.
  *
  *   cn ou o        `*` is any run; by case
- *   dns            one label for each `*`; not by case. A certificate's own wildcard names
- *                  no host, and matches nothing
+ *   dns            one label, or a part of one, for each `*`; not by case. What is no host
+ *                  name matches nothing: so does a certificate's own wildcard
  *   uri            `*` within a segment of the path, `**` beyond; scheme and host not by case
  *   email          `*` within the name or the host; the host not by case
  *   ip             a network
  *   serial         of the certificate
  *   sha256         of its public key (SubjectPublicKeyInfo): outlives renewals of one key
+ *
+ * Of a certificate whose names are not all known (tls/identity.h), a rule on names could say
+ * neither yes nor no: where there is one, it is refused.
  */
 #ifndef SALLYPORT_PROXY_POLICY_H
 #define SALLYPORT_PROXY_POLICY_H
@@ -30,12 +33,15 @@ enum verdict_why {
     VERDICT_ALLOWED,            /* admitted by `rule` */
     VERDICT_DENIED,             /* refused by `rule` */
     VERDICT_NOT_ALLOWED,        /* refused: no allow matches */
+    VERDICT_NAMES_UNKNOWN,      /* refused: too many names, or unreadable ones */
     VERDICT_ANONYMOUS,          /* admitted without a certificate */
+    VERDICT_NO_CERTIFICATE,     /* refused: none that an allow could match */
 };
 
 struct verdict {
     enum verdict_why why;
     const struct conf_rule *rule;       /* of the route; NULL: none decided */
+    const struct identity_name *name;   /* that matches; NULL: a serial or a key does, or none */
 };
 
 /* `id` NULL: it showed no certificate. */

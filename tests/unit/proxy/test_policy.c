@@ -58,6 +58,13 @@ static const struct {
     { "cn:*", ID_CN, "a\nb", 0, false },
     { "cn:*", ID_CN, "", 0, false },
     { "cn:*", ID_CN, "anybody at all", 0, true },
+    { "cn: alice", ID_CN, "alice", 0, true },
+    { "cn:al?ce", ID_CN, "alice", 0, false },
+    { "cn:[a]lice", ID_CN, "alice", 0, false },
+    { "cn:alice*", ID_CN, "alice", 0, true },
+    { "cn:*, Inc.", ID_CN, "Example, Inc.", 0, true },
+    { "cn:J\xc3\xb6rg", ID_CN, "J\xc3\xb6rg", 0, true },
+    { "cn:*", ID_CN, "a\x7f", 0, false },
     { "cn:ret*-*", ID_CN, "retired-7", 0, true },
     { "ou:ops", ID_OU, "ops", 0, true },
     { "o:Example *", ID_O, "Example Inc.", 0, true },
@@ -66,9 +73,21 @@ static const struct {
     { "dns:*.example.com", ID_DNS, "a.b.example.com", 0, false },
     { "dns:*.*.example.com", ID_DNS, "a.b.example.com", 0, true },
     { "dns:*.example.com", ID_DNS, "*.example.com", 0, false },
-    { "dns:*.example.com", ID_DNS, ".example.com", 0, true },
+    { "dns:*.example.com", ID_DNS, ".example.com", 0, false },
+    { "dns:*", ID_DNS, "localhost", 0, true },
+    { "dns:*", ID_DNS, "a.example", 0, false },
+    { "dns:*.example.com", ID_DNS, "a..example.com", 0, false },
+    { "dns:a.example.com", ID_DNS, "a.example.com.", 0, false },
+    { "dns:a.example.com.", ID_DNS, "a.example.com", 0, true },
+    { "dns:*.example.com", ID_DNS, "a b.example.com", 0, false },
+    { "dns:*.example.com", ID_DNS, "w*.example.com", 0, false },
+    { "dns:_a-b.example.com", ID_DNS, "_a-b.example.com", 0, true },
+    { "dns:a.example.com", ID_CN, "a.example.com", 0, false },
+    { "dns:a.example.com", ID_URI, "a.example.com", 0, false },
     { "dns:a.example.com", ID_DNS, "a.example.com\0.evil.org", 23, false },
+    { "dns:a.example.com", ID_DNS, "\0a.example.com", 14, false },
     { "dns:web-*.example.com", ID_DNS, "web-7.example.com", 0, true },
+    { "dns:web-*.example.com", ID_DNS, "web-7.a.example.com", 0, false },
     { "uri:spiffe://prod/ns/*/sa/reader", ID_URI, "spiffe://prod/ns/a/sa/reader", 0, true },
     { "uri:spiffe://prod/ns/*/sa/reader", ID_URI, "spiffe://prod/ns/a/b/sa/reader", 0, false },
     { "uri:spiffe://prod/ns/**", ID_URI, "spiffe://prod/ns/a/b/sa/reader", 0, true },
@@ -77,11 +96,31 @@ static const struct {
     { "uri:spiffe://prod/a", ID_URI, "SPIFFE://Prod/a", 0, true },
     { "uri:spiffe://PROD/a", ID_URI, "spiffe://prod/a", 0, true },
     { "uri:spiffe://prod/a", ID_URI, "spiffe://prod/A", 0, false },
+    { "uri:spiffe://prod/*", ID_URI, "spiffe://prod/a?b", 0, false },
+    { "uri:spiffe://prod/*", ID_URI, "spiffe://prod/a#b", 0, false },
+    { "uri:https://*.example.com/x", ID_URI, "https://evil.org?.example.com/x", 0, false },
+    { "uri:https://*.example.com/x", ID_URI, "https://evil.org/.example.com/x", 0, false },
+    { "uri:https://*.example.com/x", ID_URI, "https://A.Example.COM/x", 0, true },
+    { "uri:https://example.com?Q", ID_URI, "https://EXAMPLE.com?Q", 0, true },
+    { "uri:https://example.com?Q", ID_URI, "https://example.com?q", 0, false },
+    { "uri:spiffe://**", ID_URI, "spiffe://Prod/A/b", 0, true },
+    { "uri:spiffe:**", ID_URI, "spiffe://Prod/A/b", 0, true },
+    { "uri:spiffe://prod/**/sa/*", ID_URI, "spiffe://prod/ns/a/b/sa/x", 0, true },
+    { "uri:spiffe://prod/**/sa/*", ID_URI, "spiffe://prod/ns/a/b/sa/x/y", 0, false },
+    { "uri:spiffe://prod/a", ID_URI, "spiffe://prod/a\0b", 17, false },
+    { "uri:spiffe://prod/a", ID_URI, "spiffe://prod/%61", 0, false },
+    { "uri:urn:X:1", ID_URI, "urn:x:1", 0, false },
     { "uri:spiffe://*/a", ID_URI, "spiffe://x/a", 0, true },
     { "uri:urn:x:*", ID_URI, "URN:x:1", 0, true },
     { "email:*@example.com", ID_EMAIL, "bob@Example.com", 0, true },
     { "email:bob@example.com", ID_EMAIL, "Bob@example.com", 0, false },
     { "email:*@example.com", ID_EMAIL, "bob@evil@example.com", 0, false },
+    { "email:\"a@b\"@example.com", ID_EMAIL, "\"a@b\"@Example.com", 0, true },
+    { "email:\"a@b\"@example.com", ID_EMAIL, "\"a@B\"@example.com", 0, false },
+    { "email:*@*.example.com", ID_EMAIL, "bob@a.b.example.com", 0, true },
+    { "email:bob@*", ID_EMAIL, "bob@a.example@b.example", 0, false },
+    { "ip:10.0.0.0/8", ID_DNS, "10.1.2.3", 0, false },
+    { "ip:0.0.0.0/0", ID_IP, "::1", 0, false },
     { "ip:10.0.0.0/8", ID_IP, "10.1.2.3", 0, true },
     { "ip:10.0.0.0/8", ID_IP, "11.1.2.3", 0, false },
     { "ip:2001:db8::/32", ID_IP, "2001:db8::1", 0, true },
@@ -89,11 +128,15 @@ static const struct {
     { "serial:0ABC", ID_CN, "x", 0, true },
     { "serial:0x00000abc", ID_CN, "x", 0, true },
     { "serial:0a:bc", ID_CN, "x", 0, true },
+    { "serial:ABC", ID_CN, "x", 0, true },
+    { "serial:bc", ID_CN, "x", 0, false },
+    { "serial:0", ID_CN, "x", 0, false },
     { "serial:abc0", ID_CN, "x", 0, false },
     { "sha256:" PIN_START "aaaaaaaa", ID_CN, "x", 0, true },
     { "sha256:" PIN_START "AA:aaaaaa", ID_CN, "x", 0, true },
     { "sha256://qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=", ID_CN, "x", 0, true },
     { "sha256:qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=", ID_CN, "x", 0, true },
+    { "sha256:sha256//qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=", ID_CN, "x", 0, true },
     { "sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", ID_CN, "x", 0, false },
 };
 
@@ -143,7 +186,72 @@ Test(policy, a_verdict_says_which_rule_and_where_it_stands)
         cr_expect_eq(verdict_admits(&v), i == 0);
     }
     struct verdict v = policy_judge(r, NULL);
-    cr_expect(verdict_admits(&v));
-    cr_expect_str_eq(verdict_text(&v, r, text), "admitted without a certificate");
+    cr_expect_not(verdict_admits(&v));
+    cr_expect_str_eq(verdict_text(&v, r, text),
+                     "refused: no certificate, which an allow rule could match");
     conf_free(c);
+
+    c = conf_of("client_auth = request\ndeny = cn:c\n");
+    v = policy_judge(c->routes[0], NULL);
+    cr_expect(verdict_admits(&v));
+    cr_expect_str_eq(verdict_text(&v, c->routes[0], text), "admitted without a certificate");
+    conf_free(c);
+}
+
+/* The rule that a reload may change is found among all names, and so is the name. */
+Test(policy, any_name_of_the_certificate_will_do)
+{
+    struct identity_name names[] = { { ID_CN, { "alice", 5 } },
+                                     { ID_DNS, { "*.example.com", 13 } },
+                                     { ID_DNS, { "b.example.com", 13 } },
+                                     { ID_URI, { "spiffe://prod/a", 15 } } };
+    char serial[] = "1";
+    struct identity id = { .names = names, .nnames = 4, .best = &names[3], .serial = serial };
+    struct conf *c = conf_of("allow = dns:*.example.com\ndeny = cn:mallory\n");
+    struct verdict v = policy_judge(c->routes[0], &id);
+
+    cr_expect_eq(v.why, VERDICT_ALLOWED);
+    cr_expect_eq(v.rule, &c->routes[0]->allow.v[0]);
+    cr_expect_eq(v.name, &names[2]);
+    conf_free(c);
+    c = conf_of("allow = dns:*.example.com\nallow = serial:1\ndeny = cn:ali*\n");
+    v = policy_judge(c->routes[0], &id);
+    cr_expect_eq(v.why, VERDICT_DENIED);
+    cr_expect_eq(v.name, &names[0]);
+    names[0].text.p = "bobby";
+    names[2].kind = ID_EMAIL;
+    v = policy_judge(c->routes[0], &id);
+    cr_expect_eq(v.why, VERDICT_ALLOWED);
+    cr_expect_eq(v.rule, &c->routes[0]->allow.v[1]);
+    cr_expect_null(v.name);
+    conf_free(c);
+}
+
+/* What is not known of it might be what a deny looks for. */
+Test(policy, a_certificate_with_unknown_names_is_refused_by_rules_on_names)
+{
+    const struct { const char *rules; enum verdict_why why; } expected[] = {
+        { "", VERDICT_NO_RULES },
+        { "allow = serial:1\n", VERDICT_ALLOWED },
+        { "allow = serial:2\n", VERDICT_NOT_ALLOWED },
+        { "deny = serial:2\n", VERDICT_NO_RULES },
+        { "deny = serial:1\n", VERDICT_DENIED },
+        { "allow = cn:a\n", VERDICT_NAMES_UNKNOWN },
+        { "allow = cn:b\n", VERDICT_NAMES_UNKNOWN },
+        { "allow = serial:1\ndeny = dns:b\n", VERDICT_NAMES_UNKNOWN },
+        { "deny = cn:a\n", VERDICT_DENIED },
+    };
+    struct identity_name n = { ID_CN, { "a", 1 } };
+    char serial[] = "1", text[VERDICT_TEXT_MAX];
+    struct identity id = { .names = &n, .nnames = 1, .incomplete = true, .serial = serial };
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        struct conf *c = conf_of(expected[i].rules);
+        struct verdict v = policy_judge(c->routes[0], &id);
+        cr_expect_eq(v.why, expected[i].why, "%s", expected[i].rules);
+        cr_expect_eq(verdict_admits(&v), v.why == VERDICT_NO_RULES || v.why == VERDICT_ALLOWED);
+        if (v.why == VERDICT_NAMES_UNKNOWN)
+            cr_expect(strstr(verdict_text(&v, c->routes[0], text), "too many names") != NULL);
+        conf_free(c);
+    }
 }
