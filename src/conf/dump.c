@@ -14,6 +14,7 @@ struct dump {
     FILE *out;
     const struct key_row *row;
     const struct conf_head *head;
+    const void *field;
     unsigned lines;
     char *cwd;
 };
@@ -59,6 +60,14 @@ static char *portable(const struct dump *d, const char *value)
     return mem_printf("%s/%s", d->cwd, value);
 }
 
+/* Of the line at hand: each rule knows its own place. */
+static struct origin origin_of_line(const struct dump *d)
+{
+    if (d->row->type == TYPE_RULE)
+        return ((const struct conf_rules *)d->field)->v[d->lines].at;
+    return d->head->set[d->row->id];
+}
+
 static void print_line(const char *text, void *arg)
 {
     struct dump *d = arg;
@@ -68,7 +77,7 @@ static void print_line(const char *text, void *arg)
 
     fprintf(d->out, "%s%s = %-*s  ; ", fits ? "" : "; cannot be written in a file: ", d->row->key,
             width > 0 ? width : 0, value);
-    print_origin(d->out, d->head->set[d->row->id]);
+    print_origin(d->out, origin_of_line(d));
     fputc('\n', d->out);
     d->lines++;
     free(value);
@@ -78,10 +87,10 @@ static void dump_section(FILE *out, char *cwd, enum conf_section s, struct conf_
 {
     fprintf(out, "\n[%s]\n", h->title);
     for (size_t i = 0; i < KEY_COUNT; i++) {
-        struct dump d = { out, &conf_keys[i], h, 0, cwd };
         if (conf_keys[i].section != s)
             continue;
-        type_each(d.row, type_field(d.row, h), print_line, &d);
+        struct dump d = { out, &conf_keys[i], h, type_field(&conf_keys[i], h), 0, cwd };
+        type_each(d.row, d.field, print_line, &d);
         if (d.lines == 0)
             fprintf(out, "; %s is not set\n", d.row->key);
     }

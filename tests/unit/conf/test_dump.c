@@ -111,6 +111,24 @@ Test(dump, says_where_each_key_was_set)
     diags_free(&d);
 }
 
+Test(dump, says_where_each_rule_stands)
+{
+    const char *ini = "[store s]\ncert = c\n[trust t]\nca = c\n[route r]\nlisten = 127.0.0.1:1\n"
+                      "store = s\nupstream = 127.0.0.1:2\ntrust = t\nallow = cn:a\ndeny = cn:b\n"
+                      "allow = cn:c\n";
+    struct diags d = { 0 };
+    struct conf *c = build_text(ini, strlen(ini), &d);
+    char *text = dump_text(c);
+    const char *first = strstr(text, "allow = cn:a"), *second = strstr(text, "allow = cn:c");
+
+    cr_assert(first != NULL && second != NULL, "%s", text);
+    cr_expect_eq(strncmp(strchr(first, ';'), "; t.conf:10\n", 12), 0, "%s", text);
+    cr_expect_eq(strncmp(strchr(second, ';'), "; t.conf:12\n", 12), 0, "%s", text);
+    free(text);
+    conf_free(c);
+    diags_free(&d);
+}
+
 Test(dump, marks_what_no_file_can_say)
 {
     const char *ini = "[store s]\ncert = c\n[route r]\nlisten = 127.0.0.1:1\nstore = s\n"
