@@ -1,7 +1,8 @@
 /*
  * Live connections are judged again: when time passes the end of a client's certificate,
  * and when a reload has changed what was demanded of it. The same functions decide as in a
- * handshake, with the certificate that OpenSSL keeps with the session anyway.
+ * handshake: the rules by the identity that the connection keeps, the rest by the certificate
+ * that OpenSSL keeps with the session anyway.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -53,15 +54,13 @@ static bool verify_again(struct conn *c, const struct snap_route *r)
 
 static void judge_again(struct conn *c, const struct snap_route *r)
 {
-    struct identity *who = tls_stream_identity(&c->client);
-    struct verdict v = policy_judge(r->conf, who);
+    struct verdict v = policy_judge(r->conf, c->facts.identity);
     char rule[VERDICT_TEXT_MAX];
 
-    if (who != NULL && !verdict_admits(&v)) {
-        conn_refused(c, who, verdict_text(&v, r->conf, rule));
+    if (!verdict_admits(&v)) {
+        conn_refused(c, c->facts.identity, verdict_text(&v, r->conf, rule));
         conn_end(c, REASON_DENIED);
     }
-    identity_free(who);
 }
 
 static void review(struct conn *c)

@@ -387,14 +387,6 @@ int tls_stream_verify(struct stream *s, const struct tls_ctx *ctx, struct tls_fa
                          why);
 }
 
-struct identity *tls_stream_identity(struct stream *s)
-{
-    struct tls_conn *t = before(s);
-    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
-
-    return leaf != NULL ? identity_of(leaf) : NULL;
-}
-
 void tls_telling_free(struct tls_telling *t)
 {
     OPENSSL_free(t->cert);

@@ -57,10 +57,6 @@ void tls_telling_free(struct tls_telling *t);
 /* Would that context take the client of this connection, now (verify.h)? 0, or -1 and *why. */
 int tls_stream_verify(struct stream *s, const struct tls_ctx *ctx, struct tls_failure *why);
 
-/* All that rules may look at, of the client's certificate. The caller's; NULL when it has none,
-   or memory is out. */
-struct identity *tls_stream_identity(struct stream *s);
-
 /* After stream_handshake() said anything but OK or AGAIN, or when its time ran
    out: why. Filled in by the failing call itself. */
 const struct tls_failure *tls_stream_failure(struct stream *s, bool timed_out);
