@@ -15,7 +15,7 @@ static const struct {
     { "P-384", "P-384", NULL, NULL, NULL, TLS_V13 },
     { "TLS 1.2 alone", "EC", NULL, NULL, NULL, TLS_V12 },
     { "TLS 1.0", "RSA", NULL, NULL, NULL, TLS_V10 },
-    { "an odd suite", "EC", NULL, "TLS_AES_128_CCM_8_SHA256", NULL, TLS_V13 },
+    { "an odd suite", "EC", NULL, "TLS_AES_128_CCM_SHA256", NULL, TLS_V13 },
     { "an old suite", "RSA", "AES256-SHA", NULL, NULL, TLS_V12 },
     { "an odd group", "EC", NULL, NULL, "brainpoolP384r1", TLS_V12 },
     { "a group of TLS 1.3 alone", "EC", NULL, NULL, "ffdhe3072", TLS_V13 },
