@@ -273,8 +273,8 @@ def test_one_source_has_its_pace(listening, certs):
     gate = listening(handshake_rate_per_ip=5, proxy={"workers": 2})
 
     def burst():
-        """How many of ten come through."""
-        socks = [client.dial(gate.address) for _ in range(10)]
+        """How many of twenty come through."""
+        socks = [client.dial(gate.address) for _ in range(20)]
         through = 0
         for sock in socks:
             sock.settimeout(0.3)
