@@ -170,11 +170,18 @@ void peer_from(const struct sockaddr *sa, struct peer *out)
     }
 }
 
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };     /* RFC 4291 2.5.5.2 */
+
+void peer_map(struct peer *p)
+{
+    memcpy(p->ip + sizeof(mapped), p->ip, 4);
+    memcpy(p->ip, mapped, sizeof(mapped));
+    p->family = AF_INET6;
+}
+
 void peer_unmap(struct peer *p)
 {
-    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-    if (p->family != AF_INET6 || memcmp(p->ip, prefix, sizeof(prefix)) != 0)
+    if (p->family != AF_INET6 || memcmp(p->ip, mapped, sizeof(mapped)) != 0)
         return;
     p->family = AF_INET;
     memcpy(p->ip, p->ip + 12, 4);

@@ -50,6 +50,7 @@ void addr_set_port(struct addr *a, uint16_t port);
 
 void peer_from(const struct sockaddr *sa, struct peer *out);   /* v4-mapped IPv6 becomes IPv4 */
 void peer_unmap(struct peer *p);        /* the same, of one that came another way */
+void peer_map(struct peer *p);          /* and back: p is IPv4 */
 #define PEER_TEXT_MAX 64
 char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX]); /* "unix" for a Unix socket */
 

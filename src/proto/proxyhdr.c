@@ -232,15 +232,6 @@ enum proxyhdr_state proxyhdr_read(const uint8_t *p, size_t len, struct proxyhdr 
 
 /* --- writing --- */
 
-static void peer_map(struct peer *p)
-{
-    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-    memmove(p->ip + 12, p->ip, 4);
-    memcpy(p->ip, prefix, sizeof(prefix));
-    p->family = AF_INET6;
-}
-
 static bool is_ip(const struct peer *p)
 {
     return p->family == AF_INET || p->family == AF_INET6;
