@@ -25,6 +25,7 @@ struct certs {
     size_t nstandard;
     size_t nnames;              /* different ones */
     bool contested;             /* two pairs are for one name and type of key */
+    bool tokens;                /* the key of a pair is in one */
     unsigned least_bits;        /* of security, of any pair */
     struct pair_cache *cache;
 };
@@ -80,7 +81,7 @@ static size_t named(const struct certs *c, const char *name, size_t len, size_t 
 /* Of two pairs with one name and one type of key, the one that is valid longer is served, or
    the first; the other is not in the index: a thousand of them would make every lookup of
    that name long. */
-static void add_name(struct certs *c, struct span name, size_t r, const struct pair *p)
+static void add_name(struct certs *c, struct span name, size_t r)
 {
     uint32_t h = names_hash(name);
     size_t i = h & c->mask;
@@ -90,14 +91,14 @@ static void add_name(struct certs *c, struct span name, size_t r, const struct p
         size_t other = c->slots[i].record - 1;
         if (c->slots[i].hash != h)
             continue;
-        struct pair q = record(c, other);
+        struct pair p = record(c, r), q = record(c, other);
         if (!has_name(&q, name.p, name.len))
             continue;
         known = true;
-        if (q.type != p->type)
+        if (q.type != p.type)
             continue;
         c->contested = c->contested || other != r;
-        if (p->until > q.until)
+        if (p.until > q.until)
             c->slots[i].record = (uint32_t)r + 1;
         return;
     }
@@ -105,57 +106,80 @@ static void add_name(struct certs *c, struct span name, size_t r, const struct p
     c->nnames += !known;
 }
 
-static size_t count_names(const struct pair *p)
-{
-    struct unpack u = p->names;
-    size_t n = 0;
+/* While the index is made: the names in the order of the records, so that each of these is
+   unpacked once. */
+struct found {
+    struct span name;
+    size_t record;
+};
 
-    while (u.left > 0 && unpack_span(&u).p != NULL)
-        n++;
-    return n;
+struct findings {
+    struct found *v;
+    size_t n;
+};
+
+/* As mem_append(), but NULL when memory is out: workers come here too. */
+static void *appendable(void *list, size_t n, size_t size)
+{
+    bool full = (n & (n - 1)) == 0;
+
+    return full ? realloc(list, (n > 0 ? 2 * n : 1) * size) : list;
 }
 
-/* First what there is, then room for it at most half full. */
-static int measure(struct certs *c, struct err *e)
+static int find_names(const struct pair *p, size_t record, struct findings *out, struct err *e)
+{
+    struct unpack u = p->names;
+
+    while (u.left > 0) {
+        struct span s = unpack_span(&u);
+        if (s.p == NULL)
+            break;
+        struct found *v = appendable(out->v, out->n, sizeof(*v));
+        if (v == NULL)
+            return err_setx(e, "memory is out");
+        out->v = v;
+        v[out->n++] = (struct found){ s, record };
+    }
+    return 0;
+}
+
+/* What there is. */
+static int measure(struct certs *c, struct findings *names, struct err *e)
 {
     struct unpack u = { c->records, c->len, false };
     struct pair p;
-    size_t names = 0, room = 0, slots = 8;
 
     for (size_t at = 0; pairs_next(&u, &p); at = c->len - u.left) {
-        if (c->n == room) {
-            room = room ? 2 * room : 16;
-            size_t *more = realloc(c->at, room * sizeof(*more));
-            if (more == NULL)
-                return err_setx(e, "memory is out");
-            c->at = more;
-        }
-        c->at[c->n++] = at;
+        size_t *v = appendable(c->at, c->n, sizeof(*v));
+        if (v == NULL)
+            return err_setx(e, "memory is out");
+        c->at = v;
+        v[c->n] = at;
+        if (find_names(&p, c->n++, names, e) != 0)
+            return -1;
         if (c->n == 1 || p.bits < c->least_bits)
             c->least_bits = p.bits;
-        names += count_names(&p);
+        c->tokens = c->tokens || key_uri_is_record(p.key, p.keylen);
     }
     if (u.bad || c->n == 0 || c->n >= UINT32_MAX)
         return err_setx(e, c->n == 0 && !u.bad ? "no certificate" : "the store is damaged");
-    while (slots < 2 * names)
+    return 0;
+}
+
+/* With room for them at most half full. */
+static int fill(struct certs *c, const struct findings *names, struct err *e)
+{
+    size_t slots = 8;
+
+    while (slots < 2 * names->n)
         slots *= 2;
     c->slots = calloc(slots, sizeof(*c->slots));
     c->mask = slots - 1;
-    return c->slots != NULL ? 0 : err_setx(e, "memory is out");
-}
-
-static void fill(struct certs *c)
-{
-    for (size_t r = 0; r < c->n; r++) {
-        struct pair p = record(c, r);
-        struct unpack u = p.names;
-        while (u.left > 0) {
-            struct span s = unpack_span(&u);
-            if (s.p == NULL)
-                break;
-            add_name(c, s, r, &p);
-        }
-    }
+    if (c->slots == NULL)
+        return err_setx(e, "memory is out");
+    for (size_t i = 0; i < names->n; i++)
+        add_name(c, names->v[i].name, names->v[i].record);
+    return 0;
 }
 
 /* The records without a name, one a key type: of two the one that is valid longer. */
@@ -207,14 +231,16 @@ struct certs *certs_new(const uint8_t *records, size_t len, struct pair_cache *c
         err_setx(e, "memory is out");
         return NULL;
     }
+    struct findings names = { 0 };
     c->records = records;
     c->len = len;
     c->cache = pair_cache_ref(cache);
-    if (measure(c, e) != 0) {
+    bool good = measure(c, &names, e) == 0 && fill(c, &names, e) == 0;
+    free(names.v);
+    if (!good) {
         certs_free(c);
         return NULL;
     }
-    fill(c);
     settle_default(c);
     return c;
 }
@@ -336,7 +362,7 @@ static size_t parse_all(struct certs *c, const size_t *set, size_t n,
 
 int certs_open_tokens(struct certs *c, struct err *e)
 {
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; c->tokens && i < c->n; i++) {
         struct pair p = record(c, i);
         struct keypair *k;
         char why[128];
