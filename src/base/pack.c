@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -69,9 +71,24 @@ void pack_text(struct pack *k, const char *s)
         pack_u32(k, NO_TEXT);
 }
 
+/* Ten thousand pairs are 20 MiB: a fault for each 4 KiB of them would take longer than to fill
+   them. It is a wish: where the kernel has no huge pages to give, nothing is lost. */
+#define HUGE_FROM ((size_t)4 << 20)
+
+static void ask_for_huge_pages(void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
+    uintptr_t from = (at + page - 1) / page * page, to = (at + n) / page * page;
+
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
 void pack_reserve(struct pack *k, size_t n)
 {
     make_room(k, n);
+    if (n >= HUGE_FROM)
+        ask_for_huge_pages(k->p, k->cap);
 }
 
 void pack_free(struct pack *k)
