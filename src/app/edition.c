@@ -86,6 +86,19 @@ void edition_inventory(const struct edition *ed, struct inventory *out)
     bundle_free(b);
 }
 
+void edition_changes(const struct edition *before, const struct edition *after,
+                     struct inventory *was, struct inventory *is)
+{
+    struct err e = ERR_INIT;
+    struct bundle *b = bundle_map(before->bundle_fd, &e), *a = bundle_map(after->bundle_fd, &e);
+
+    *was = *is = (struct inventory){ 0 };
+    if (b != NULL && a != NULL)
+        (void)inventory_changes(b, a, was, is);
+    bundle_free(b);
+    bundle_free(a);
+}
+
 struct roster edition_roster(const struct edition *ed)
 {
     struct err e = ERR_INIT;

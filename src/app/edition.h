@@ -38,6 +38,10 @@ void edition_unbind(struct edition *ed);
 /* What it holds, out of the bundle; empty when that is damaged. inventory_free() it. */
 void edition_inventory(const struct edition *ed, struct inventory *out);
 
+/* What two hold that is not in both as it is (inventory_changes()). */
+void edition_changes(const struct edition *before, const struct edition *after,
+                     struct inventory *was, struct inventory *is);
+
 /* How many pairs and names it serves. */
 struct roster edition_roster(const struct edition *ed);
 

@@ -20,23 +20,46 @@ struct saying {
 struct expiry {
     struct saying *v;           /* sorted by whom it is about */
     size_t n;
+    int64_t fine_until;         /* before then nothing else is to be said (INT64_MIN: unknown) */
 };
+
+/* When it is due, stale and past. */
+struct terms {
+    int64_t due, stale, past;   /* INT64_MAX: never */
+};
+
+static struct terms terms_of(const struct fact *f, int64_t warn_before_s)
+{
+    struct terms t = { INT64_MAX, INT64_MAX, INT64_MAX };
+
+    if (f->not_after == INT64_MIN || f->not_after == INT64_MAX || f->not_before == INT64_MIN)
+        return t;               /* no time, which its reader has told; or no end */
+
+    int64_t life = f->not_after - f->not_before, last_third = f->not_after - life / 3;
+    t.past = f->not_after + 1;
+    if (warn_before_s > 0)
+        t.due = life > warn_before_s ? f->not_after - warn_before_s : last_third;
+    if (f->kind == FACT_LEAF && f->file_time != 0 && f->file_time < last_third)
+        t.stale = last_third;
+    return t;
+}
+
+static enum expiry_state state_in(const struct terms *t, int64_t now)
+{
+    return now >= t->past ? EXPIRY_PAST : now >= t->due ? EXPIRY_DUE
+           : now >= t->stale ? EXPIRY_STALE : EXPIRY_FINE;
+}
 
 enum expiry_state expiry_state(const struct fact *f, int64_t warn_before_s, int64_t now)
 {
-    if (f->not_after == INT64_MIN || f->not_after == INT64_MAX || f->not_before == INT64_MIN)
-        return EXPIRY_FINE;     /* no time, which its reader has told; or no end */
+    struct terms t = terms_of(f, warn_before_s);
 
-    int64_t life = f->not_after - f->not_before, last_third = f->not_after - life / 3;
-    int64_t warn = life > warn_before_s ? f->not_after - warn_before_s : last_third;
-    if (now > f->not_after)
-        return EXPIRY_PAST;
-    if (now >= warn && warn_before_s > 0)
-        return EXPIRY_DUE;
-    if (f->kind == FACT_LEAF && now >= last_third && f->file_time != 0
-        && f->file_time < last_third)
-        return EXPIRY_STALE;
-    return EXPIRY_FINE;
+    return state_in(&t, now);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* --- texts --- */
@@ -107,7 +130,7 @@ static int by_end(const void *x, const void *y)
 /* All that is not fine, each once; an intermediate may lie in a thousand files. */
 static struct expiry gather(const struct conf *c, const struct inventory *inv, int64_t now)
 {
-    struct expiry x = { 0 };
+    struct expiry x = { .fine_until = INT64_MAX };
     const char *owner = NULL;
     int64_t warn = 0;
     size_t n = 0;
@@ -117,9 +140,12 @@ static struct expiry gather(const struct conf *c, const struct inventory *inv, i
         if (owner == NULL || strcmp(owner, item->owner) != 0)
             warn = warn_before_s(c, item->owner);
         owner = item->owner;
-        enum expiry_state state = expiry_state(&item->fact, warn, now);
-        if (state == EXPIRY_FINE)
+        struct terms t = terms_of(&item->fact, warn);
+        enum expiry_state state = state_in(&t, now);
+        if (state == EXPIRY_FINE) {
+            x.fine_until = earlier(x.fine_until, earlier(t.due, earlier(t.stale, t.past)));
             continue;
+        }
         x.v = mem_grow(x.v, x.n + 1, sizeof(x.v[0]));
         x.v[x.n++] = (struct saying){ (char *)(uintptr_t)item->owner, item->fact.sha256, state,
                                       INT64_MIN, &item->fact, false };
@@ -191,9 +217,25 @@ void expiry_check(struct expiry *x, const struct conf *c, const struct inventory
     *x = next;
 }
 
+bool expiry_all_fine(struct expiry *x, const struct conf *c, const struct inventory *news,
+                     int64_t now)
+{
+    if (x->n > 0 || now >= x->fine_until)
+        return false;
+
+    struct expiry add = gather(c, news, now);
+    bool fine = add.n == 0;
+    x->fine_until = earlier(x->fine_until, add.fine_until);
+    free(add.v);                /* its texts are the inventory's */
+    return fine;
+}
+
 struct expiry *expiry_new(void)
 {
-    return mem_zalloc(sizeof(struct expiry));
+    struct expiry *x = mem_zalloc(sizeof(*x));
+
+    x->fine_until = INT64_MIN;
+    return x;
 }
 
 void expiry_free(struct expiry *x)

@@ -29,7 +29,7 @@ enum expiry_state expiry_state(const struct fact *f, int64_t warn_before_s, int6
 
 #define EXPIRY_LINES_MAX 20     /* the soonest; the rest is a number */
 
-struct expiry;                  /* what was said, and when */
+struct expiry;                  /* what was said, and when; and until when nothing is to be */
 
 struct expiry *expiry_new(void);
 void expiry_free(struct expiry *x);         /* NULL is fine */
@@ -38,5 +38,10 @@ void expiry_free(struct expiry *x);         /* NULL is fine */
    loader has just warned of certificates and lists that have expired. */
 void expiry_check(struct expiry *x, const struct conf *c, const struct inventory *inv, int64_t now,
                   bool loaded, struct diags *d);
+
+/* All was fine when it was last checked, still is, and so is what is new since then (and this
+   is kept in mind): it need not be checked. The configuration is the one of that check. */
+bool expiry_all_fine(struct expiry *x, const struct conf *c, const struct inventory *news,
+                     int64_t now);
 
 #endif

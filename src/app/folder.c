@@ -20,7 +20,7 @@ static bool ends_with(const char *name, size_t len, const char *ending)
 {
     size_t n = strlen(ending);
 
-    return len > n && strncasecmp(name + len - n, ending, n) == 0;
+    return len > n && name[len - n] == '.' && strncasecmp(name + len - n, ending, n) == 0;
 }
 
 /* How much of a name stands before its endings: a.pem.key belongs to a.pem. */
@@ -37,7 +37,7 @@ static size_t stem_len(const char *name, size_t len)
 struct listing {
     struct folder *out;
     size_t room;
-    const struct folder_names *only;
+    const struct folder_part *part;
 };
 
 /* --- names --- */
@@ -53,12 +53,57 @@ bool folder_has_name(const struct folder_names *names, const char *name)
            && bsearch(&name, names->v, names->n, sizeof(names->v[0]), by_text) != NULL;
 }
 
-void folder_names_free(struct folder_names *names)
+static void add_name(struct folder_names *names, char *name)
+{
+    names->v = mem_append(names->v, names->n, sizeof(names->v[0]));
+    names->v[names->n++] = name;
+}
+
+static void sort_names(struct folder_names *names)
+{
+    if (names->n > 0)
+        qsort(names->v, names->n, sizeof(names->v[0]), by_text);
+}
+
+static void names_free(struct folder_names *names)
 {
     for (size_t i = 0; i < names->n; i++)
         free(names->v[i]);
     free(names->v);
-    *names = (struct folder_names){ 0 };
+}
+
+void folder_part_free(struct folder_part *part)
+{
+    names_free(&part->units);
+    names_free(&part->files);
+    *part = (struct folder_part){ 0 };
+}
+
+char *folder_unit_endings(const char *path, const struct folder_unit *u)
+{
+    size_t dir = strlen(path), stem = strlen(u->name);
+    char *all = mem_strdup("");
+
+    for (size_t i = 0; i < u->n; i++) {
+        const char *name = u->v[i].path + dir + 1;
+        if (strncmp(name, u->name, stem) != 0 || strchr(name, '/') != NULL) {
+            free(all);
+            return NULL;
+        }
+        char *more = mem_printf("%s/%s", all, name + stem);
+        free(all);
+        all = more;
+    }
+    return all;
+}
+
+void folder_expect(struct folder_part *part, const char *unit, const char *rest)
+{
+    while (rest[0] == '/') {
+        size_t n = strcspn(rest + 1, "/");
+        add_name(&part->files, mem_printf("%s%.*s", unit, (int)n, rest + 1));
+        rest += n + 1;
+    }
 }
 
 /* A name that is looked at at all. */
@@ -72,34 +117,35 @@ static bool is_wanted(const struct listing *l, const char *name, size_t len)
 {
     char stem[256];
 
-    if (l->only == NULL)
+    if (l->part == NULL)
         return true;
     if (len >= sizeof(stem))
         return false;
     memcpy(stem, name, len);
     stem[len] = '\0';
-    return folder_has_name(l->only, stem);
+    return folder_has_name(&l->part->units, stem);
 }
 
-bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_names *out)
+bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_part *out)
 {
     char *real = realpath(path, NULL);
     size_t dir = real != NULL ? strlen(real) : 0;
     bool sure = real != NULL;
 
-    *out = (struct folder_names){ mem_zalloc((n + 1) * sizeof(char *)), 0 };
+    *out = (struct folder_part){ 0 };
     for (size_t i = 0; i < n && sure; i++) {
         const char *name = changed[i] + dir + 1;
         sure = strncmp(changed[i], real, dir) == 0 && changed[i][dir] == '/'
                && strchr(name, '/') == NULL && strncmp(name, "..", 2) != 0;
-        if (sure && is_of_interest(name))
-            out->v[out->n++] = mem_strndup(name, stem_len(name, strlen(name)));
+        if (!sure || !is_of_interest(name))
+            continue;
+        add_name(&out->units, mem_strndup(name, stem_len(name, strlen(name))));
+        add_name(&out->files, mem_strdup(name));
     }
-    if (out->n > 0)
-        qsort(out->v, out->n, sizeof(out->v[0]), by_text);
+    sort_names(&out->units);
     free(real);
     if (!sure)
-        folder_names_free(out);
+        folder_part_free(out);
     return sure;
 }
 
@@ -191,7 +237,7 @@ static void add_entry(struct listing *l, int dir, const char *path, const char *
 
     size_t stem = stem_len(name, strlen(name));
 
-    if (name[0] != '.' && ends_with(name, strlen(name), ".truststore") && l->only == NULL)
+    if (name[0] != '.' && ends_with(name, strlen(name), ".truststore") && l->part == NULL)
         pass_over(l, mem_printf("%s/%s, which as a truststore holds no key", path, name));
     if (name[0] == '.' || !is_wanted(l, name, stem))
         return;
@@ -237,10 +283,22 @@ static void gather(struct folder *f)
         qsort(f->v[i].v, f->v[i].n, sizeof(f->v[i].v[0]), by_path);
 }
 
-int folder_read(const char *path, const struct folder_names *only, struct diag_at where,
+/* To list a folder of ten thousand pairs takes longer than to read one of them. */
+static void add_known(struct listing *l, int dir, const char *path, struct folder_names *files)
+{
+    struct stat st;
+
+    sort_names(files);
+    for (size_t i = 0; i < files->n; i++)
+        if ((i == 0 || strcmp(files->v[i - 1], files->v[i]) != 0)
+            && fstatat(dir, files->v[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+            add_entry(l, dir, path, files->v[i]);
+}
+
+int folder_read(const char *path, struct folder_part *part, struct diag_at where,
                 struct folder *out, struct diags *d)
 {
-    struct listing l = { .out = out, .only = only };
+    struct listing l = { .out = out, .part = part };
     DIR *dir = opendir(path);
     struct dirent *e;
 
@@ -250,8 +308,11 @@ int folder_read(const char *path, const struct folder_names *only, struct diag_a
                  "the folder cannot be read: %s", strerror(errno));
         return -1;
     }
-    while ((e = readdir(dir)) != NULL)
-        add_entry(&l, dirfd(dir), path, e->d_name);
+    if (part != NULL && part->known)
+        add_known(&l, dirfd(dir), path, &part->files);
+    else
+        while ((e = readdir(dir)) != NULL)
+            add_entry(&l, dirfd(dir), path, e->d_name);
     closedir(dir);
     gather(out);
     if (out->npassed > 0)

@@ -32,15 +32,21 @@ struct folder {
     size_t npassed;
 };
 
-/* Names of units, sorted. */
+/* Sorted. */
 struct folder_names {
     char **v;
     size_t n;
 };
 
-/* Only of these units; NULL: of all. 0; or -1 with a finding at `where` when the folder
-   cannot be read. */
-int folder_read(const char *path, const struct folder_names *only, struct diag_at where,
+/* What is looked at; NULL: everything. */
+struct folder_part {
+    struct folder_names units;  /* these alone, */
+    struct folder_names files;  /* and of theirs those that have changed; */
+    bool known;                 /* then there are no other files than these */
+};
+
+/* 0; or -1 with a finding at `where` when the folder cannot be read. */
+int folder_read(const char *path, struct folder_part *part, struct diag_at where,
                 struct folder *out, struct diags *d);
 void folder_free(struct folder *f);
 
@@ -49,8 +55,14 @@ void folder_free(struct folder *f);
  * cannot be said: one of them is not a file in this very folder, or is one of the links
  * through which kubelet swaps all files of a folder at once (`..data`).
  */
-bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_names *out);
+bool folder_changes(const char *path, char *const *changed, size_t n, struct folder_part *out);
 bool folder_has_name(const struct folder_names *names, const char *name);
-void folder_names_free(struct folder_names *names);
+
+/* What follows the unit's name in those of its files, each after a '/'; NULL when one of them
+   is not called so. The caller frees it. */
+char *folder_unit_endings(const char *path, const struct folder_unit *u);
+/* One more of the files that there may be: such a text, with the unit's name. */
+void folder_expect(struct folder_part *part, const char *unit, const char *rest);
+void folder_part_free(struct folder_part *part);
 
 #endif

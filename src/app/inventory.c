@@ -72,6 +72,68 @@ bool inventory_read(struct bundle *b, struct inventory *out)
     return good;
 }
 
+/* Both are in the order of their units' names, most often: what stands on one side alone is
+   read there, and the others are side by side again. */
+static bool read_changed(struct reading *was, struct unpack a, struct reading *is,
+                         struct unpack b)
+{
+    for (;;) {
+        struct pair x, y;
+        pairs_skip_same(&a, &b);
+        struct unpack an = a, bn = b;
+        bool left = pairs_next(&an, &x), right = pairs_next(&bn, &y);
+        if (!left && !right)
+            return !an.bad && !bn.bad;
+        int c = !left ? 1 : !right ? -1 : strcmp(x.unit_name, y.unit_name);
+        if ((c <= 0 && !read_items(was, x.facts, x.factslen))
+            || (c >= 0 && !read_items(is, y.facts, y.factslen)))
+            return false;
+        a = c <= 0 ? an : a;
+        b = c >= 0 ? bn : b;
+    }
+}
+
+/* The entry of that name: of both, or only what the first one has (`alone`). */
+static bool read_entry(struct reading *r, struct reading *other, bool alone, size_t i)
+{
+    const char *name;
+    const uint8_t *p, *q;
+    size_t n = 0, m = 0;
+
+    (void)bundle_nth(r->out->from, i, &name, &p, &n);
+    q = bundle_get(other->out->from, &m, "%s", name);
+    if (alone && q != NULL)
+        return true;            /* it was read from the other side */
+    if (strncmp(name, "store/", strlen("store/")) == 0)
+        return read_changed(r, (struct unpack){ p, n, false },
+                            other, (struct unpack){ q, q != NULL ? m : 0, false });
+    if (strcmp(name, INVENTORY_ENTRY) != 0 || (q != NULL && n == m && memcmp(p, q, n) == 0))
+        return true;
+    return read_items(r, p, n) && (q == NULL || read_items(other, q, m));
+}
+
+bool inventory_changes(struct bundle *before, struct bundle *after, struct inventory *was,
+                       struct inventory *is)
+{
+    struct reading a = { .out = was }, b = { .out = is };
+    const char *name;
+    const uint8_t *p;
+    size_t len;
+    bool good = true;
+
+    *was = (struct inventory){ .from = bundle_ref(before), .partial = true };
+    *is = (struct inventory){ .from = bundle_ref(after), .partial = true };
+    for (size_t i = 0; good && bundle_nth(before, i, &name, &p, &len); i++)
+        good = read_entry(&a, &b, false, i);
+    for (size_t i = 0; good && bundle_nth(after, i, &name, &p, &len); i++)
+        good = read_entry(&b, &a, true, i);
+    if (!good) {
+        inventory_free(was);
+        inventory_free(is);
+    }
+    return good;
+}
+
 struct inventory inventory_later(struct bundle *b)
 {
     return (struct inventory){ .from = bundle_ref(b), .unread = true };

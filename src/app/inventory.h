@@ -28,6 +28,7 @@ struct inventory {
     size_t n;
     unsigned asked;             /* inventory_find() */
     bool unread;                /* until it is asked */
+    bool partial;               /* inventory_changes() */
 };
 
 #define INVENTORY_ENTRY "facts" /* owners and facts, packed */
@@ -48,6 +49,10 @@ bool inventory_read(struct bundle *b, struct inventory *out);
 struct inventory inventory_later(struct bundle *b);
 /* Of these records of the bundle alone. */
 bool inventory_read_pairs(struct bundle *b, const struct pair *v, size_t n, struct inventory *out);
+/* Of two, what is not the same records in both: most of ten thousand need not be read.
+   What is the same may still be in either. */
+bool inventory_changes(struct bundle *before, struct bundle *after, struct inventory *was,
+                       struct inventory *is);
 void inventory_free(struct inventory *inv);
 
 /* The one of that print and owner (path NULL: in any file), or NULL. Who asks often makes

@@ -266,9 +266,8 @@ static size_t lower_bound(const struct side *s, item what)
     return low;
 }
 
-/* One that is there before and after is not new, however many have it now, and not gone.
-   `others` are all of the other side, most often many, and these are few. */
-static void drop_known(struct side *s, const struct inventory *others)
+/* `others` are all of the other side, most often many, and these are few. */
+static void drop_those_in(struct side *s, const struct inventory *others)
 {
     sort(s, by_content);
     for (size_t i = 0; i < others->n && s->n > 0; i++) {
@@ -278,6 +277,21 @@ static void drop_known(struct side *s, const struct inventory *others)
             end++;
         memmove(s->v + k, s->v + end, (s->n - end) * sizeof(item));
         s->n -= end - k;
+    }
+}
+
+/* One that is there before and after is not new, however many have it now, and not gone. */
+static void drop_known(struct side *s, const struct inventory *others)
+{
+    struct inventory all;
+
+    if (s->n == 0)
+        return;
+    if (!others->partial) {
+        drop_those_in(s, others);
+    } else if (inventory_read(others->from, &all)) {
+        drop_those_in(s, &all);
+        inventory_free(&all);
     }
 }
 

@@ -12,7 +12,8 @@
 
 #define INVENTORY_DIFF_MAX 20   /* changes that are told one by one; the rest is a number */
 
-/* A note for each. What is the same certificate is no change, whatever file it is in. */
+/* A note for each. What is the same certificate is no change, whatever file it is in. Of two
+   inventories, or of what inventory_changes() has made of two. */
 void inventory_diff(const struct inventory *before, const struct inventory *after,
                     struct diags *d);
 

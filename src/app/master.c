@@ -231,13 +231,15 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
     return m->pool;
 }
 
-/* After each load, and every hour after that. */
-static void warn_of_expiry(struct master *m, bool loaded)
+/* After each load, and every hour after that. `news` as in struct reload_outcome. */
+static void warn_of_expiry(struct master *m, bool loaded, const struct inventory *news)
 {
     const struct edition *ed = reload_current(m->reload);
     struct inventory inv;
     struct diags d = { 0 };
 
+    if (news != NULL && expiry_all_fine(m->expiry, ed->conf, news, (int64_t)time(NULL)))
+        return;
     edition_inventory(ed, &inv);
     expiry_check(m->expiry, ed->conf, &inv, (int64_t)time(NULL), loaded, &d);
     diags_log(&d);
@@ -248,7 +250,7 @@ static void warn_of_expiry(struct master *m, bool loaded)
 
 static void on_hour(void *arg)
 {
-    warn_of_expiry(arg, false);
+    warn_of_expiry(arg, false, NULL);
 }
 
 static void on_turned(void *arg)
@@ -277,7 +279,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     if (m->admin != NULL)
         admin_start(m->admin);
     log_started(m);
-    warn_of_expiry(m, true);
+    warn_of_expiry(m, true, NULL);
     if (m->hooks != NULL && m->hooks->started != NULL
         && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
         end_at_once(m);
@@ -332,7 +334,7 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
         logline_u64(&l, counter_name(COUNTER_ON_OLDER), sum.value[COUNTER_ON_OLDER]);
     logline_end(&l);
     diags_log_only(o->d, true);
-    warn_of_expiry(m, true);
+    warn_of_expiry(m, true, o->news);
 }
 
 static void on_waiting(void *arg, uint64_t ms, const struct diags *d)

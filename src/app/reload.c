@@ -42,6 +42,7 @@ struct reload {
     enum kind kind;             /* of the load under way, */
     struct diags findings;      /* what it found, */
     struct diags difference;    /* what it changed, */
+    struct inventory news;      /* what is new with it, */
     char *files;                /* which files led to that, or NULL, */
     struct load_report report;  /* and what it read */
     struct watch_changes changes;       /* of files, since the edition in force was loaded */
@@ -102,6 +103,7 @@ static void conclude(struct reload *r, bool ok)
     diags_join(&shown, &r->difference);
     r->ev.outcome(r->ev.arg, &(struct reload_outcome){
         .ok = ok, .causes = r->causes, .files = r->files, .d = &shown,
+        .news = r->kind == MATERIAL && r->news.from != NULL ? &r->news : NULL,
         .waited_ms = r->waited && r->current == NULL
                          ? (clock_mono_us() - r->start_us) / 1000u : 0,
     });
@@ -115,6 +117,7 @@ static void conclude(struct reload *r, bool ok)
     } else if (r->current != NULL) {
         verdict_bad(&r->verdict, &d);
     }
+    inventory_free(&r->news);
     diags_free(&r->difference);
     diags_free(&shown);
     diags_free(&d);
@@ -276,13 +279,11 @@ static void on_loaded(void *arg, int bundle_fd, struct diags *d, struct load_rep
 /* What the new edition brings, entry by entry; told even when nothing of it fails. */
 static void tell_difference(struct reload *r)
 {
-    struct inventory before, after;
+    struct inventory before;
 
-    edition_inventory(r->current, &before);
-    edition_inventory(r->offered, &after);
-    inventory_diff(&before, &after, &r->difference);
+    edition_changes(r->current, r->offered, &before, &r->news);
+    inventory_diff(&before, &r->news, &r->difference);
     inventory_free(&before);
-    inventory_free(&after);
 }
 
 void reload_settled(struct reload *r, const char *why)

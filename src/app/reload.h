@@ -49,6 +49,7 @@ struct reload_outcome {
     const char *files;          /* that changed, as far as they are known; NULL: none is */
     uint64_t waited_ms;         /* at the start, for files; 0: not at all */
     const struct diags *d;
+    const struct inventory *news;       /* all that is new; NULL: anything may be */
 };
 
 struct reload_events {

@@ -162,7 +162,7 @@ static bool add_files(struct adding *a)
             .certs = certs, .keys = keys, .ncerts = st->cert.n, .nkeys = st->key.n,
             .refused = &a->s->refused,
         };
-        load(a, &in, &(struct pair_unit){ .name = "" });
+        load(a, &in, &(struct pair_unit){ .name = "", .files = "" });
     }
     free(certs);
     free(keys);
@@ -365,8 +365,8 @@ static void read_changed(struct adding *a, const struct folder_unit *u,
 /* A unit whose files may have changed: its records are copied if they have not. */
 static void add_unit(struct adding *a, const char *folder, const struct folder_unit *u)
 {
-    char *name = unit_name(folder, u);
-    struct pair_unit unit = { .name = name };
+    char *name = unit_name(folder, u), *endings = folder_unit_endings(folder, u);
+    struct pair_unit unit = { .name = name, .files = endings != NULL ? endings : "" };
     struct pair *old = NULL;
     size_t n = find_old(a, name, &old);
 
@@ -378,6 +378,7 @@ static void add_unit(struct adding *a, const char *folder, const struct folder_u
     else
         read_changed(a, u, &unit, old, n);
     free(name);
+    free(endings);
 }
 
 /* The part of a record's unit name that is within the folder; NULL: it is of another. */
@@ -392,7 +393,7 @@ static const char *name_within(const struct pair *p, const char *folder)
 
 /* What is in force, but for the units that changed, in the order of the names. */
 static void add_changed(struct adding *a, const char *folder, const struct folder *f,
-                        const struct folder_names *changed)
+                        const struct folder_part *changed)
 {
     size_t i = 0;
 
@@ -402,11 +403,28 @@ static void add_changed(struct adding *a, const char *folder, const struct folde
             continue;
         while (i < f->n && strcmp(f->v[i].name, name) <= 0)
             add_unit(a, folder, &f->v[i++]);
-        if (!folder_has_name(changed, name))
+        if (!folder_has_name(&changed->units, name))
             pairs_copy(&a->records, &a->old[k]);
     }
     while (i < f->n)
         add_unit(a, folder, &f->v[i++]);
+}
+
+/* Are all files known that the changed units may have? */
+static bool is_known(struct adding *a, const char *folder, struct folder_part *changed)
+{
+    bool known = true;
+
+    for (size_t i = 0; i < changed->units.n && known; i++) {
+        const char *unit = changed->units.v[i];
+        char *name = mem_printf("%s/%s", folder, unit);
+        struct pair *old = NULL;
+        known = find_old(a, name, &old) > 0 && old->unit_files[0] != '\0';
+        if (known)
+            folder_expect(changed, unit, old->unit_files);
+        free(name);
+    }
+    return known;
 }
 
 #define STRAYS_SHOWN 5u
@@ -446,11 +464,12 @@ static void add_folder(struct adding *a, const char *path)
     struct diag_at where = conf_at(&a->st->head, KEY_STORE_DIR, path);
     const struct watch_changes *c = a->s->changes;
     size_t before = a->records.len, errors = a->s->d->errors;
-    struct folder_names changed = { 0 };
+    struct folder_part changed = { 0 };
     bool sure = c != NULL && a->nold > 0 && folder_changes(path, c->v, c->n, &changed);
     struct folder f;
 
     inputs_note_dir(a->s->inputs, path);
+    changed.known = sure && is_known(a, path, &changed);
     if (folder_read(path, sure ? &changed : NULL, where, &f, a->s->d) == 0) {
         if (sure)
             add_changed(a, path, &f, &changed);
@@ -465,7 +484,7 @@ static void add_folder(struct adding *a, const char *path)
                      "there is no certificate with its key in the folder");
         folder_free(&f);
     }
-    folder_names_free(&changed);
+    folder_part_free(&changed);
 }
 
 /* --- all --- */

@@ -1,6 +1,7 @@
 #include "tls/pairs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "tls/digest.h"
@@ -45,6 +46,7 @@ void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat
     identify(m, id);
     pack_bytes(&record, unit->id, PAIR_ID);
     pack_text(&record, unit->name);
+    pack_text(&record, unit->files);
     pack_bytes(&record, id, PAIR_ID);
     pack_u32(&record, (uint32_t)m->type);
     pack_u32(&record, m->bits);
@@ -60,6 +62,29 @@ void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat
 void pairs_copy(struct pack *k, const struct pair *p)
 {
     pack_blob(k, p->whole, p->wholelen);
+}
+
+/* What was made from the same files, as they were then, was copied: the next load does so.
+   A unit of zeros stands for files that could not be told from what they were. */
+static bool is_same(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
+{
+    static const uint8_t unknown[PAIR_ID];
+
+    return alen == blen && alen > PAIR_ID && memcmp(a, b, PAIR_ID) == 0
+           && (memcmp(a, unknown, PAIR_ID) != 0 || memcmp(a, b, alen) == 0);
+}
+
+void pairs_skip_same(struct unpack *a, struct unpack *b)
+{
+    while (a->left > 0 && b->left > 0) {
+        struct unpack x = *a, y = *b;
+        size_t xlen, ylen;
+        const uint8_t *p = unpack_blob(&x, &xlen), *q = unpack_blob(&y, &ylen);
+        if (p == NULL || q == NULL || !is_same(p, xlen, q, ylen))
+            return;
+        *a = x;
+        *b = y;
+    }
 }
 
 static struct unpack part(struct unpack *u)
@@ -81,6 +106,7 @@ bool pairs_next(struct unpack *u, struct pair *out)
     out->wholelen = r.left;
     out->unit = unpack_bytes(&r, PAIR_ID);
     out->unit_name = unpack_text(&r);
+    out->unit_files = unpack_text(&r);
     out->id = unpack_bytes(&r, PAIR_ID);
     out->type = (int)unpack_u32(&r);
     out->bits = unpack_u32(&r);
@@ -89,7 +115,7 @@ bool pairs_next(struct unpack *u, struct pair *out)
     out->key = unpack_blob(&r, &out->keylen);
     out->chain = part(&r);
     out->facts = unpack_blob(&r, &out->factslen);
-    if (!u->bad && !r.bad && r.left == 0 && out->unit_name != NULL)
+    if (!u->bad && !r.bad && r.left == 0 && out->unit_name != NULL && out->unit_files != NULL)
         return true;
     u->bad = true;
     return false;

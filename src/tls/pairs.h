@@ -25,6 +25,7 @@
 struct pair {
     const uint8_t *unit;        /* PAIR_ID bytes */
     const char *unit_name;      /* "" for one that is always read */
+    const char *unit_files;     /* as in struct pair_unit */
     const uint8_t *id;          /* PAIR_ID bytes: of the key and the chain */
     int type;                   /* EVP_PKEY_RSA, EVP_PKEY_EC … */
     unsigned bits;              /* keypair_bits() */
@@ -43,6 +44,9 @@ struct pair {
 struct pair_unit {
     uint8_t id[PAIR_ID];
     const char *name;
+    const char *files;          /* what follows the name in those of its files, each after a '/'
+                                   ("/.crt/.key"): who knows them need not list a folder. ""
+                                   where they are called otherwise */
 };
 
 /* Append a record. */
@@ -52,5 +56,8 @@ void pairs_copy(struct pack *k, const struct pair *p);
 
 /* Take the next record; false at the end, and when it is damaged (u->bad). */
 bool pairs_next(struct unpack *u, struct pair *out);
+
+/* Take the next records of both for as long as these are the same. */
+void pairs_skip_same(struct unpack *a, struct unpack *b);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -33,6 +34,41 @@ static void pack_row(const struct row *r, struct pack *k)
 
     inventory_pack(r->owner, &f, k);
     free(f.sha256);
+}
+
+static bool of_one_file(const struct row *a, const struct row *b)
+{
+    return b->owner != NULL && strcmp(a->owner, b->owner) == 0
+           && strcmp(text(a->path, "tls.crt"), text(b->path, "tls.crt")) == 0;
+}
+
+struct bundle *bundle_of_pairs(const struct row *rows)
+{
+    static const struct keymat none;
+    struct bundle *b = bundle_new();
+    struct pack rest = { 0 };
+
+    for (const struct row *r = rows; r->owner != NULL;) {
+        struct pack records = { 0 };
+        const struct row *first = r;
+        if (strncmp(r->owner, "store ", 6) != 0) {
+            pack_row(r++, &rest);
+            continue;
+        }
+        while (r->owner != NULL && strcmp(r->owner, first->owner) == 0) {
+            struct pair_unit unit = { .name = text(r->path, "tls.crt"), .files = "" };
+            struct pack facts = { 0 };
+            do
+                pack_row(r, &facts);
+            while (of_one_file(r, r + 1) && r++);
+            r++;
+            pairs_put(&records, &unit, &none, facts.p, facts.len);
+            pack_free(&facts);
+        }
+        bundle_take(b, &records, "store/%s", first->owner + 6);
+    }
+    bundle_take(b, &rest, INVENTORY_ENTRY);
+    return b;
 }
 
 /* By the way that all inventories take: out of a bundle. */

@@ -18,4 +18,8 @@ struct row {
 /* The print is made of name and serial: the same two are the same certificate. */
 struct inventory inventory_of(const struct row *rows);
 
+/* As a load would leave them: a record for the rows of a store that follow one another with one
+   path. The caller frees it. */
+struct bundle *bundle_of_pairs(const struct row *rows);
+
 #endif

@@ -212,3 +212,36 @@ Test(expiry, each_section_has_its_own_notice)
     cr_assert_eq(lines(rows, NOW, true), 1u, "21 days here, 7 there");
     cr_expect_str_eq(said.v[0].section, "store s");
 }
+
+static bool all_fine(const struct row *news, int64_t now)
+{
+    struct inventory inv = inventory_of(news);
+    bool fine = expiry_all_fine(memory, &conf, &inv, now);
+
+    inventory_free(&inv);
+    return fine;
+}
+
+/* `store` warns 21 days before. */
+Test(expiry, what_was_fine_need_not_be_looked_at_again)
+{
+    struct row one[] = {
+        { "store s", .from = NOW - DAY, .until = NOW + 89 * DAY }, { .owner = NULL }
+    };
+    struct row none[] = { { .owner = NULL } };
+    struct row sooner[] = {
+        { "store s", .from = NOW - 60 * DAY, .until = NOW + 30 * DAY }, { .owner = NULL }
+    };
+
+    cr_expect_not(all_fine(none, NOW), "it was never looked at");
+    cr_expect_eq(lines(one, NOW, true), 0u);
+    cr_expect(all_fine(none, NOW));
+    cr_expect(all_fine(none, NOW + 68 * DAY - 1));
+    cr_expect_not(all_fine(none, NOW + 68 * DAY), "it is due");
+    cr_expect(all_fine(sooner, NOW));
+    cr_expect(all_fine(none, NOW + 9 * DAY - 1));
+    cr_expect_not(all_fine(none, NOW + 9 * DAY), "the new one is due");
+    cr_expect_not(all_fine(sooner, NOW + 9 * DAY), "it is due when it comes");
+    cr_expect_eq(lines(one, NOW + 70 * DAY, false), 1u);
+    cr_expect_not(all_fine(none, NOW + 70 * DAY), "one was told of");
+}

@@ -33,13 +33,13 @@ static void put(const char *path)
 }
 
 /* "a: a.crt a.key; b: b/cert.pem; " */
-static const char *units(const struct folder_names *only)
+static const char *units(struct folder_part *part)
 {
     static char text[1024];
     size_t len = 0;
 
     folder_free(&folder);
-    cr_assert_eq(folder_read(dir, only, (struct diag_at){ 0 }, &folder, &diags), 0);
+    cr_assert_eq(folder_read(dir, part, (struct diag_at){ 0 }, &folder, &diags), 0);
     text[0] = '\0';
     for (size_t i = 0; i < folder.n; i++) {
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s:", folder.v[i].name);
@@ -167,38 +167,77 @@ Test(folder, changed_files_say_which_units)
 {
     char *files[] = { changed("b.key"), changed("a.pem.key"), changed("notes.txt"),
                       changed(".b.key.tmp"), changed("b.crt") };
-    struct folder_names names;
+    struct folder_part part;
 
     put("a.pem");
     put("b.crt");
     put("b.key");
     put("c.pem");
-    cr_assert(folder_changes(dir, files, 5, &names));
-    cr_expect(folder_has_name(&names, "a") && folder_has_name(&names, "b"));
-    cr_expect_not(folder_has_name(&names, "c") || folder_has_name(&names, "notes"));
-    cr_expect_str_eq(units(&names), "a: a.pem; b: b.crt b.key; ");
-    folder_names_free(&names);
+    cr_assert(folder_changes(dir, files, 5, &part));
+    cr_expect(folder_has_name(&part.units, "a") && folder_has_name(&part.units, "b"));
+    cr_expect_not(folder_has_name(&part.units, "c") || folder_has_name(&part.units, "notes"));
+    cr_expect_str_eq(units(&part), "a: a.pem; b: b.crt b.key; ");
+    folder_part_free(&part);
 }
 
 Test(folder, nothing_of_interest_changed)
 {
     char *files[] = { changed("notes.txt") };
-    struct folder_names names;
+    struct folder_part part;
 
     put("a.pem");
-    cr_assert(folder_changes(dir, files, 1, &names));
-    cr_expect_eq(names.n, 0);
-    cr_expect_str_eq(units(&names), "");
-    folder_names_free(&names);
+    cr_assert(folder_changes(dir, files, 1, &part));
+    cr_expect_eq(part.units.n, 0);
+    cr_expect_str_eq(units(&part), "");
+    folder_part_free(&part);
 }
 
 Test(folder, what_cannot_be_told_by_names)
 {
     char elsewhere[] = "/etc/other.pem", within[SCRATCH_PATH_MAX + 64];
     char *cases[] = { elsewhere, changed("..data"), changed("sub/a.pem"), within };
-    struct folder_names names;
+    struct folder_part part;
 
     snprintf(within, sizeof(within), "%sx/a.pem", dir);     /* only begins like it */
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        cr_expect_not(folder_changes(dir, &cases[i], 1, &names), "%s", cases[i]);
+        cr_expect_not(folder_changes(dir, &cases[i], 1, &part), "%s", cases[i]);
+}
+
+Test(folder, endings_are_what_follows_the_name)
+{
+    char *endings[4];
+
+    put("a.pem.key");
+    put("a.pem");
+    put("b.crt");
+    put("c/tls.pem");
+    put("d.pem");
+    put("d/tls.key");
+    units(NULL);
+    for (size_t i = 0; i < 4; i++)
+        endings[i] = folder_unit_endings(dir, &folder.v[i]);
+    cr_expect_str_eq(endings[0], "/.pem/.pem.key");
+    cr_expect_str_eq(endings[1], "/.crt");
+    cr_expect_null(endings[2], "what is in a subfolder is called otherwise");
+    cr_expect_null(endings[3]);
+    free(endings[0]);
+    free(endings[1]);
+}
+
+/* The unit's old files and those that changed, each once; c.pem is not looked for. */
+Test(folder, who_knows_the_files_need_not_list_them)
+{
+    char *files[] = { changed("b.key"), changed("a.pem"), changed("a.key") };
+    struct folder_part part;
+
+    put("a.pem");
+    put("a.key");
+    put("b.crt");
+    put("c.pem");
+    cr_assert(folder_changes(dir, files, 3, &part));
+    folder_expect(&part, "a", "/.pem");
+    folder_expect(&part, "b", "/.crt/.key");
+    part.known = true;
+    cr_expect_str_eq(units(&part), "a: a.key a.pem; b: b.crt; ", "b.key is gone");
+    folder_part_free(&part);
 }

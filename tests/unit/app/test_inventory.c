@@ -117,26 +117,76 @@ static bool has(const struct diags *d, const char *what)
     return false;
 }
 
-static void expect_notes(const struct change *c)
+static void expect_notes(const struct change *c, const struct inventory *before,
+                         const struct inventory *after)
 {
-    struct inventory before = inventory_of(c->before), after = inventory_of(c->after);
     struct diags d = { 0 };
     size_t n = 0;
 
-    inventory_diff(&before, &after, &d);
+    inventory_diff(before, after, &d);
     for (; n < 4 && c->notes[n] != NULL; n++)
         cr_expect(has(&d, c->notes[n]), "%s: no \"%s\" but \"%s\"", c->what, c->notes[n],
                   d.n > 0 ? d.v[0].message : "");
     cr_expect_eq(d.n, n, "%s: %zu notes", c->what, d.n);
     diags_free(&d);
-    inventory_free(&before);
-    inventory_free(&after);
 }
 
 Test(inventory, the_difference_in_words)
 {
-    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
-        expect_notes(&changes[i]);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct inventory before = inventory_of(changes[i].before);
+        struct inventory after = inventory_of(changes[i].after);
+        expect_notes(&changes[i], &before, &after);
+        inventory_free(&before);
+        inventory_free(&after);
+    }
+}
+
+static bool compare(const struct row *before, const struct row *after, struct inventory *was,
+                    struct inventory *is)
+{
+    struct bundle *b = bundle_of_pairs(before), *a = bundle_of_pairs(after);
+    bool good = inventory_changes(b, a, was, is);
+
+    bundle_free(b);
+    bundle_free(a);
+    return good;
+}
+
+Test(inventory, what_changed_tells_the_same)
+{
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct inventory was, is;
+        cr_assert(compare(changes[i].before, changes[i].after, &was, &is));
+        expect_notes(&changes[i], &was, &is);
+        inventory_free(&was);
+        inventory_free(&is);
+    }
+}
+
+Test(inventory, what_is_the_same_is_not_read)
+{
+    struct row before[101] = { { .owner = NULL } }, after[102] = { { .owner = NULL } };
+    char names[101][16];
+    struct inventory was, is;
+
+    for (size_t i = 0; i < 101; i++)
+        snprintf(names[i], sizeof(names[i]), "CN=%03zu", i);
+    for (size_t i = 0; i < 100; i++)
+        before[i] = (struct row){ "store s", .path = names[i + 1], .name = names[i + 1] };
+    for (size_t i = 0; i < 101; i++)
+        after[i] = (struct row){ "store s", .path = names[i], .name = names[i],
+                                 .serial = i == 50 ? "02" : "01" };
+    cr_assert(compare(before, after, &was, &is));
+    cr_expect_eq(was.n, 1u);
+    cr_expect_eq(is.n, 2u);
+    inventory_free(&was);
+    inventory_free(&is);
+    cr_assert(compare(after, before, &was, &is));
+    cr_expect_eq(was.n, 2u, "one is gone");
+    cr_expect_eq(is.n, 1u);
+    inventory_free(&was);
+    inventory_free(&is);
 }
 
 Test(inventory, many_changes_are_summed_up)

@@ -21,7 +21,7 @@ struct store {
 /* One certificate a row: "name san key", san "-" for none; how many days each lives. */
 static struct store store_living(const char *const rows[][3], const long *days, size_t n)
 {
-    static const struct pair_unit unit = { .name = "" };
+    static const struct pair_unit unit = { .name = "", .files = "" };
     struct store s = { .cache = pair_cache_new(CERTS_TYPES) };
     struct err e = ERR_INIT;
 
