@@ -92,11 +92,14 @@ static void log_started(const struct master *m)
 }
 
 /* Field names have no dashes. */
-static void put_reason(struct logline *l, enum reason r, uint64_t n)
+/* The names of reasons and causes, as keys: "plain-http" is plain_http. */
+static void put_count(struct logline *l, const char *prefix, const char *name, uint64_t n)
 {
-    char key[32];
+    char key[48];
 
-    snprintf(key, sizeof(key), "%s", reason_name(r));
+    if (n == 0)
+        return;
+    snprintf(key, sizeof(key), "%s%s", prefix, name);
     for (char *p = key; *p != '\0'; p++)
         if (*p == '-')
             *p = '_';
@@ -119,8 +122,9 @@ static void log_totals(const struct master *m, const char *message, uint64_t cut
         if (sum.value[i] != 0 && i != COUNTER_OPEN)
             logline_u64(&l, counter_name((enum counter)i), sum.value[i]);
     for (size_t i = 0; i < REASON_COUNT; i++)
-        if (sum.reason[i] != 0)
-            put_reason(&l, (enum reason)i, sum.reason[i]);
+        put_count(&l, "", reason_name((enum reason)i), sum.reason[i]);
+    for (size_t i = 0; i < TLS_CAUSE_COUNT; i++)
+        put_count(&l, "cause_", failure_name((enum tls_cause)i), sum.cause[i]);
     logline_end(&l);
 }
 

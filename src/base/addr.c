@@ -188,16 +188,24 @@ void peer_unmap(struct peer *p)
     memset(p->ip + 4, 0, 12);
 }
 
+char *peer_host_text(const struct peer *p, char out[PEER_TEXT_MAX])
+{
+    out[0] = '\0';
+    if (p->family == AF_UNIX)
+        snprintf(out, PEER_TEXT_MAX, "unix");
+    else
+        inet_ntop(p->family, p->ip, out, PEER_TEXT_MAX);
+    return out;
+}
+
 char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX])
 {
-    char ip[INET6_ADDRSTRLEN] = "";
+    char ip[PEER_TEXT_MAX];
 
-    if (p->family == AF_UNIX) {
-        snprintf(out, PEER_TEXT_MAX, "unix");
-        return out;
-    }
-    inet_ntop(p->family, p->ip, ip, sizeof(ip));
-    snprintf(out, PEER_TEXT_MAX, p->family == AF_INET ? "%s:%u" : "[%s]:%u", ip, p->port);
+    if (p->family == AF_UNIX)
+        return peer_host_text(p, out);
+    peer_host_text(p, ip);
+    snprintf(out, PEER_TEXT_MAX, p->family == AF_INET ? "%.45s:%u" : "[%.45s]:%u", ip, p->port);
     return out;
 }
 

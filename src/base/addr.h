@@ -53,6 +53,7 @@ void peer_unmap(struct peer *p);        /* the same, of one that came another wa
 void peer_map(struct peer *p);          /* and back: p is IPv4 */
 #define PEER_TEXT_MAX 64
 char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX]); /* "unix" for a Unix socket */
+char *peer_host_text(const struct peer *p, char out[PEER_TEXT_MAX]);    /* without its port */
 
 struct cidr {
     uint8_t family;             /* AF_INET or AF_INET6 */

@@ -84,6 +84,7 @@ struct conf_proxy {
     int log_format;             /* enum log_format */
     int log_level;              /* enum log_level */
     bool access_log;
+    uint64_t sum_failures_ms;
     uint64_t drain_timeout_ms;
     int reload;                 /* enum conf_reload */
     struct conf_strs ticket_keys;   /* at most one path */

@@ -113,5 +113,7 @@ void accounts_sum(const struct account *slots, size_t n, struct counters *out)
             out->value[i] += slots[s].count.value[i];
         for (int i = 0; i < REASON_COUNT; i++)
             out->reason[i] += slots[s].count.reason[i];
+        for (int i = 0; i < TLS_CAUSE_COUNT; i++)
+            out->cause[i] += slots[s].count.cause[i];
     }
 }

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "proxy/sources.h"
+#include "tls/failure.h"
 
 enum reason {
 #define REASON(NAME, name, severity, error, text) REASON_##NAME,
@@ -33,6 +34,7 @@ enum counter {
 struct counters {
     uint64_t value[COUNTER_COUNT];
     uint64_t reason[REASON_COUNT];
+    uint64_t cause[TLS_CAUSE_COUNT];    /* why handshakes failed */
 };
 
 struct account {                /* one slot */

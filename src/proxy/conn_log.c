@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "proxy/repeats.h"
 
 char *conn_listener_text(const struct conn *c, char out[ADDR_TEXT_MAX])
 {
@@ -26,13 +27,32 @@ static void add_who(struct logline *l, const struct conn *c)
         logline_str(l, "via", peer_text(&c->header->via, client));
 }
 
+/* Is it to have a line of its own? */
+static bool is_told(struct conn *c, enum reason why, const struct tls_failure *f)
+{
+    char listener[ADDR_TEXT_MAX];
+    struct occurrence o = {
+        .source = source_key(&c->env->account->sources, c->number, &c->peer),
+        .client = c->peer,
+        .listener = conn_listener_text(c, listener),
+        .route = c->route->conf->head.name,
+        .reason = reason_name(why),
+        .failure = f,
+    };
+
+    return repeats_tell(c->env->repeats, &o, c->snap->conf->proxy.sum_failures_ms,
+                        loop_now_us(c->env->loop));
+}
+
 void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure *f)
 {
-    enum log_level level = f->side == SIDE_NETWORK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
     struct logline l;
 
     c->told = true;
-    logline_begin(&l, level, "TLS handshake failed");
+    c->env->count->cause[f->cause]++;
+    if (!is_told(c, why, f))
+        return;
+    logline_begin(&l, failure_level(f), "TLS handshake failed");
     /* A field, so that what a peer chose of it stands between quotes. */
     logline_str(&l, "what", f->text);
     add_who(&l, c);

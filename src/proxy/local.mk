@@ -16,6 +16,7 @@ libproxy_a_SOURCES = \
 	src/proxy/page.c src/proxy/page.h \
 	src/proxy/page_text.c src/proxy/page_text.h \
 	src/proxy/reasons.tbl \
+	src/proxy/repeats.c src/proxy/repeats.h \
 	src/proxy/conn_opening.c \
 	src/proxy/route.c src/proxy/route.h \
 	src/proxy/relay.c src/proxy/relay.h \

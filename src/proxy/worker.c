@@ -6,6 +6,7 @@
 
 #include "proxy/conn.h"
 #include "proxy/listener.h"
+#include "proxy/repeats.h"
 
 #define STARVED_MS 100u         /* pause when the kernel has no descriptor or memory */
 #define SPARE_FDS 16u           /* log, channel, reloads */
@@ -126,6 +127,7 @@ static void on_review(void *arg)
     struct worker *w = arg;
 
     conn_review(&w->env);
+    repeats_sweep(w->env.repeats, loop_now_us(w->loop), false);
     (void)loop_timer_set(w->review, CONN_REVIEW_MS);
 }
 
@@ -153,11 +155,12 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
     w->env.next_id = (uint64_t)getpid() << 32 | 1;
     w->used_fds = descriptors_used();
     w->env.tickets = ticket_ring_new();
+    w->env.repeats = repeats_new();
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
     w->review = loop_timer_new(l, on_review, w);
     w->deadline = loop_timer_new(l, on_deadline, w);
-    if (w->env.tickets == NULL || w->starved == NULL || w->sweep == NULL
+    if (w->env.tickets == NULL || w->env.repeats == NULL || w->starved == NULL || w->sweep == NULL
         || w->review == NULL || w->deadline == NULL
         || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0
         || loop_timer_set(w->review, CONN_REVIEW_MS) != 0) {
@@ -288,6 +291,9 @@ void worker_free(struct worker *w)
     LIST_EACH (l, next, &w->listeners)
         listener_free(LIST_OF(struct listener, link, l));
     conn_env_free(&w->env);
+    if (w->env.repeats != NULL)
+        repeats_sweep(w->env.repeats, loop_now_us(w->loop), true);
+    repeats_free(w->env.repeats);
     ticket_ring_free(w->env.tickets);
     loop_task_cancel(&w->last);
     loop_timer_free(w->starved);

@@ -347,3 +347,13 @@ const char *failure_side_text(enum tls_side side)
 
     return names[side];
 }
+
+const char *failure_name(enum tls_cause cause)
+{
+    return rows[cause].name;
+}
+
+enum log_level failure_level(const struct tls_failure *f)
+{
+    return f->side == SIDE_NETWORK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+}

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
+
 enum tls_cause {
 #define FAILURE(NAME, name, side, what, fix) TLS_CAUSE_##NAME,
 #include "tls/failures.tbl"
@@ -58,5 +60,8 @@ void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out)
 void failure_early(enum tls_cause cause, const char *what, struct tls_failure *out);
 
 const char *failure_side_text(enum tls_side side);     /* "client", "us", "network" */
+const char *failure_name(enum tls_cause cause);        /* "plain-http" */
+/* What somebody should look at is a warning; a connection that just ended is none. */
+enum log_level failure_level(const struct tls_failure *f);
 
 #endif

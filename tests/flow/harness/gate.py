@@ -36,10 +36,10 @@ def render(sections):
 
 
 def environment(**more):
-    """Without what another test, or the user, may have set for the program; and so that /proc may
-    be looked at by others than root."""
+    """Without what another test, or the user, may have set for the program; so that /proc may be
+    looked at by others than root; and so that each failed handshake has a line to wait for."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SALLYPORT_")}
-    return {**clean, "SALLYPORT_DUMPABLE": "1", **more}
+    return {**clean, "SALLYPORT_DUMPABLE": "1", "SALLYPORT_SUM_FAILURES": "0", **more}
 
 
 def run(*args, timeout=60, program=SALLYPORT, **kwargs):

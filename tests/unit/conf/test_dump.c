@@ -56,6 +56,7 @@ Test(dump, parses_back_to_the_same)
     round_trip("[store s]\ncert = tls.crt\n[route r]\nlisten = 0.0.0.0:9142\nstore = s\n"
                "upstream = 127.0.0.1:9042\n");
     round_trip("[proxy]\nworkers = 0\nlog = ./x.log\nlog_level = error\naccess_log = off\n"
+               "sum_failures = 0\n"
                "[store s]\ncert = a\ncert = /b\nkey = memory:c\npassword_file = fd:3\n"
                "key_password_file = k\nalias = Node 1\nexpired = serve\n[trust t]\nca = ca\n"
                "password_file = env:P\ndepth = 0\n"

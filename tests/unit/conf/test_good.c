@@ -35,6 +35,7 @@ Test(good, the_smallest_file_has_the_documented_defaults)
     cr_expect_eq(c->proxy.log_format, LOG_FORMAT_TEXT);
     cr_expect_eq(c->proxy.log_level, LOG_LEVEL_INFO);
     cr_expect(c->proxy.access_log);
+    cr_expect_eq(c->proxy.sum_failures_ms, 60000);
     cr_expect_eq(c->proxy.drain_timeout_ms, 30000);
     cr_expect_eq(c->proxy.reload, RELOAD_WATCH);
     cr_expect_null(c->stores[0]->password_file);
@@ -74,6 +75,7 @@ static const char full[] =
     "log_format = json\n"
     "log_level = debug\n"
     "access_log = off\n"
+    "sum_failures = 90s\n"
     "drain_timeout = 1500ms\n"
     "ticket_keys = ticket.keys\n"
     "reload = signal\n"
@@ -166,6 +168,7 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(c->proxy.log_format, LOG_FORMAT_JSON);
     cr_expect_eq(c->proxy.log_level, LOG_LEVEL_DEBUG);
     cr_expect_not(c->proxy.access_log);
+    cr_expect_eq(c->proxy.sum_failures_ms, 90000);
     cr_expect_eq(c->proxy.drain_timeout_ms, 1500);
     cr_expect_eq(c->proxy.reload, RELOAD_SIGNAL);
     cr_assert_eq(c->proxy.admin.n, 2);
