@@ -149,6 +149,7 @@ def test_a_header_from_anybody_else_is_refused(behind, certs, header):
         speak(sock, certs)
     line = gate.await_access(reason="handshake-failed")
     assert line["cause"] == "proxy-header" and line["client"].startswith("127.0.0.3:")
+    assert "list its address in accept_proxy_from" in line["fix"]
     with dial_from(gate, "127.0.0.3") as sock:
         assert speak(sock, certs) == b"hello"
 
