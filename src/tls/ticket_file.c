@@ -22,7 +22,8 @@ struct reading {
 
 static void refuse(const struct reading *r, const char *hint, const char *what)
 {
-    diag_add(r->d, DIAG_ERROR, r->in->where, hint, "%s:%u: %s", r->in->path, r->line, what);
+    diag_add(r->d, DIAG_ERROR, r->in->where, hint, "%s: line %u: %s", r->in->path, r->line,
+             what);
 }
 
 static int hex_digit(char c)
@@ -69,7 +70,7 @@ static void keep(struct reading *r, const uint8_t *key, size_t len)
     for (size_t i = 0; i < out->n; i++) {
         if (memcmp(out->v + i * TICKET_SECRET_LEN, secret, sizeof(secret)) != 0)
             continue;
-        diag_add(r->d, DIAG_WARNING, r->in->where, NULL, "%s:%u: the key of line %u again",
+        diag_add(r->d, DIAG_WARNING, r->in->where, NULL, "%s: line %u: the key of line %u again",
                  r->in->path, r->line, r->lines[i]);
         goto done;
     }

@@ -301,9 +301,9 @@ def test_keys_are_turned_by_their_file(sallyport, world, open_folder, certs, ver
 @pytest.mark.parametrize("text, words", [
     ("", "the file is empty"),
     ("# nothing\n\n", "no key in it"),
-    ("\n!" + "a" * 50, ":2: neither base64 nor hex"),
-    ("aaaa" * 10, ":1: a key of less than 32 bytes"),
-    ("\n".join(f"{i:064x}" for i in range(9)), ":9: more than 8 keys"),
+    ("\n!" + "a" * 50, "line 2: neither base64 nor hex"),
+    ("aaaa" * 10, "line 1: a key of less than 32 bytes"),
+    ("\n".join(f"{i:064x}" for i in range(9)), "line 9: more than 8 keys"),
 ])
 def test_files_that_are_no_keys(world, open_folder, text, words):
     path = open_folder / "ticket.keys"

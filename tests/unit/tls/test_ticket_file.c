@@ -76,14 +76,14 @@ struct bad {
 static const struct bad bads[] = {
     { "\n", ": no key in it" },
     { "# " HEX32 "\n", ": no key in it" },
-    { HEX32 "\nsecret!\n", "ticket.keys:2: neither base64 nor hex" },
-    { HEX32 HEX32 "0\n", "ticket.keys:1: neither base64 nor hex" },
-    { BASE32 BASE48 "\n", "ticket.keys:1: neither base64 nor hex" },    /* padding inside */
-    { "MDEyMzQ1Njc4OTo7PD0+P0BBQkNERUZHSElKS0xNTg==\n", "ticket.keys:1: a key of less than 32" },
+    { HEX32 "\nsecret!\n", "line 2: neither base64 nor hex" },
+    { HEX32 HEX32 "0\n", "line 1: neither base64 nor hex" },
+    { BASE32 BASE48 "\n", "line 1: neither base64 nor hex" },    /* padding inside */
+    { "MDEyMzQ1Njc4OTo7PD0+P0BBQkNERUZHSElKS0xNTg==\n", "line 1: a key of less than 32" },
     { "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e\n",
-      "ticket.keys:1: a key of less than 32" },
-    { "====\n", "ticket.keys:1:" },
-    { "====\nsecret!\n", "ticket.keys:1:" },
+      "line 1: a key of less than 32" },
+    { "====\n", "line 1: " },
+    { "====\nsecret!\n", "line 1: " },
 };
 
 Test(ticket_file, what_is_no_key_is_refused_and_not_shown)
@@ -110,7 +110,7 @@ Test(ticket_file, a_line_without_end_is_refused)
 
     memset(text, 'a', sizeof(text) - 1);
     cr_assert_eq(read_text(text, &s, &d), -1);
-    cr_assert(found(&d, DIAG_ERROR, ":1: neither"));
+    cr_assert(found(&d, DIAG_ERROR, ": line 1: neither"));
     diags_free(&d);
 }
 
@@ -125,7 +125,7 @@ Test(ticket_file, a_key_twice_and_a_file_that_lies_open_are_warned_of)
     cr_assert_eq(ticket_file_read(&in, &s, &d), 0);
     cr_assert_eq(s.n, 1);
     cr_assert_eq(d.n, 2);
-    cr_assert(found(&d, DIAG_WARNING, "ticket.keys:3: the key of line 1 again"));
+    cr_assert(found(&d, DIAG_WARNING, "line 3: the key of line 1 again"));
     cr_assert(found(&d, DIAG_WARNING, "can read the ticket keys (mode 0644) (chmod o-rwx"));
     diags_free(&d);
 }
