@@ -68,8 +68,28 @@ static const struct key_row *row_of_flag(const struct option_rules *r, const cha
     return NULL;
 }
 
+/* "--accept-proxy-from" is a key that has no flag: there is one place for it. */
+static char *key_hint(const struct option_rules *r, const char *flag)
+{
+    char *key = mem_strdup(flag + strspn(flag, "-")), *hint = NULL;
+
+    for (char *c = key; *c != '\0'; c++)
+        if (*c == '-')
+            *c = '_';
+    for (size_t i = 0; r->configuration && r->nown == 0 && hint == NULL && i < KEY_COUNT; i++)
+        if (conf_keys[i].flag == NULL && strcmp(conf_keys[i].key, key) == 0)
+            hint = mem_printf("a key of [%s%s], for which there is no flag: write a file",
+                              conf_sections[conf_keys[i].section],
+                              schema_named(conf_keys[i].section) ? " …" : "");
+    free(key);
+    return hint;
+}
+
 static char *flag_hint(const struct option_rules *r, const char *flag)
 {
+    char *known = key_hint(r, flag);
+    if (known != NULL)
+        return known;
     const char **words = mem_zalloc((KEY_COUNT + NALIASES + 3 + r->nown) * sizeof(words[0]));
     size_t n = 0;
 
@@ -86,9 +106,12 @@ static char *flag_hint(const struct option_rules *r, const char *flag)
     if (r->json)
         words[n++] = "--json";
     words[n++] = "--help";
-    char *hint = schema_hint(flag, words, n);
+    /* The dashes are no likeness. */
+    for (size_t i = 0; i < n; i++)
+        words[i] += 2;
+    const char *near = str_nearest(flag + strspn(flag, "-"), words, n);
     free(words);
-    return hint;
+    return near != NULL ? mem_printf("did you mean \"--%s\"?", near) : NULL;
 }
 
 /* The value of a flag: behind its '=', or the next word. NULL: none (said). */
@@ -176,7 +199,9 @@ static void take_argument(struct command_line *l, const char *word)
     struct invocation *out = l->out;
 
     if (out->nargs >= l->rules->max_args) {
-        usage_error(l, word, NULL, "not expected here");
+        bool file = l->rules->configuration && l->rules->max_args == 0 && word[0] != '-';
+        usage_error(l, word, file ? mem_printf("a configuration is named by -c %s", word) : NULL,
+                    "not expected here");
         return;
     }
     out->args = mem_grow(out->args, out->nargs + 1, sizeof(out->args[0]));

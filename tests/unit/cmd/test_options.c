@@ -165,6 +165,10 @@ static const struct {
     { "--jsn", "(did you mean \"--json\"?)" },
     { "--tls-crt x", "(did you mean \"--tls-cert\"?)" },
     { "--path x", "--path: unknown flag" },
+    { "--accept-proxy-from loopback", "--accept-proxy-from: unknown flag (a key of [listener …], "
+                                      "for which there is no flag: write a file)\n" },
+    { "--sni a.example", "--sni: unknown flag (a key of [route …]" },
+    { "--quux a", "--quux: unknown flag\n" },
     { "-x", "-x: unknown flag" },
     { "-w 1", "-w: unknown flag" },
     { "--cert", "--cert: needs a value" },
@@ -173,7 +177,7 @@ static const struct {
     { "--config=", "--config: needs a value" },
     { "-c a -c b", "--config: given twice" },
     { "--json=yes", "--json: takes no value" },
-    { "extra", "extra: not expected here" },
+    { "a.conf", "a.conf: not expected here (a configuration is named by -c a.conf)" },
     { "-- --listen", "--listen: not expected here" },
     { "-c f --listen a", "command line: error: --listen = \"a\": cannot be given together with the "
                          "file f (--config)" },
