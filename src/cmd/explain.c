@@ -11,6 +11,7 @@
 #include "cmd/options.h"
 #include "conf/file.h"
 #include "conf/schema.h"
+#include "conf/wording.h"
 
 enum { OWN_LISTEN, OWN_SNI, OWN_ALPN, OWN_FROM, OWN_CERT, OWN_PASSWORD };
 
@@ -80,13 +81,13 @@ static void read_alpn(struct question *q, const struct invocation *inv, struct d
 
 static void read_from(struct question *q, const struct invocation *inv, struct diags *d)
 {
-    struct err e = ERR_INIT;
+    struct err unused = ERR_INIT;
     struct cidr c;
 
     if (inv->own[OWN_FROM] == NULL)
         return;
-    if (cidr_parse(text_of(inv, OWN_FROM), &c, &e) != 0) {
-        diag_add(d, DIAG_ERROR, at_flag(inv, OWN_FROM), NULL, "%s", e.text);
+    if (cidr_parse(text_of(inv, OWN_FROM), &c, &unused) != 0) {
+        diag_add(d, DIAG_ERROR, at_flag(inv, OWN_FROM), NULL, "not a numeric address");
     } else if (c.bits != (c.family == AF_INET ? 32 : 128)) {
         diag_add(d, DIAG_ERROR, at_flag(inv, OWN_FROM), NULL, "one address, not a network");
     } else {
@@ -186,6 +187,7 @@ int cmd_explain(int argc, char **argv)
     struct invocation inv;
     struct question q = { .listen.len = 0 };
     struct diags d = { 0 }, bad = { 0 };
+    const enum conf_key password[] = { KEY_STORE_PASSWORD_FILE };
     int rc = options_parse(argc, argv, &rules, &inv);
 
     if (rc >= 0)
@@ -193,6 +195,7 @@ int cmd_explain(int argc, char **argv)
     privs_harden();             /* keys and passwords are about to be read */
     read_question(&q, &inv, &d);
     rc = d.errors > 0 ? EXIT_USAGE : judge(&inv, &q, &d, &bad);
+    wording_flags(&d, password, 1);
     diags_print(&d, stderr);
     if (bad.errors > 0)         /* else there are warnings at most, and `check` tells them */
         diags_print(&bad, stderr);

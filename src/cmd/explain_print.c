@@ -14,6 +14,7 @@ static const char *const auth_words[] = {
 };
 
 #define IDENTITY_TEXT_MAX 256
+#define OTHERS_SHOWN 8
 
 /* --- for people --- */
 
@@ -71,6 +72,29 @@ static void print_route(const struct explanation *x)
     }
 }
 
+/* Whoever leaves out --alpn is told of what another client would have come to. */
+static void print_others(const struct explanation *x)
+{
+    const struct conf_listener *l = x->listener->conf;
+    const struct names_item *item = NULL;
+    size_t i, shown = 0;
+
+    while ((i = route_candidate(&x->listener->table, x->ask->name, &item)) != SIZE_MAX) {
+        const struct conf_route *r = l->routes[i];
+        if (r == x->trial->route->conf)
+            continue;
+        if (shown++ == OTHERS_SHOWN) {
+            line("", "and others");
+            break;
+        }
+        printf("%-12s beside [%s] (%s:%u), which is for clients that offer ", "", r->head.title,
+               r->head.at.file, r->head.at.line);
+        for (size_t k = 0; k < r->alpn.n; k++)
+            printf("%s%s", k > 0 ? " or " : "", r->alpn.v[k]);
+        puts(r->alpn.n > 0 ? "" : "no protocol of these");
+    }
+}
+
 static void print_certificates(const struct trial *t)
 {
     char subject[CERT_TEXT_MAX], names[CERT_TEXT_MAX], type[KEY_TEXT_MAX], when[DATE_TEXT_MAX];
@@ -109,6 +133,7 @@ void explain_text(const struct explanation *x)
     line("listener", "%s", x->listener->conf->head.name);
     print_source(x);
     print_route(x);
+    print_others(x);
     print_certificates(t);
     if (t->alpn.p != NULL)
         line("protocol", "%.*s", (int)t->alpn.len, t->alpn.p);

@@ -66,3 +66,12 @@ size_t route_choose(const struct route_table *t, const struct route_ask *ask, en
     }
     return plain != NULL ? plain->value : first->value;
 }
+
+size_t route_candidate(const struct route_table *t, const char *name,
+                       const struct names_item **item)
+{
+    enum route_by unused;
+
+    *item = *item == NULL ? candidates(t, name, &unused) : names_next(&t->names, *item);
+    return *item != NULL ? (*item)->value : SIZE_MAX;
+}

@@ -36,4 +36,9 @@ enum route_by { ROUTE_BY_NAME, ROUTE_BY_WILDCARD, ROUTE_BY_DEFAULT };
 /* Its place in listener->routes; *by: how the name led there. */
 size_t route_choose(const struct route_table *t, const struct route_ask *ask, enum route_by *by);
 
+/* The routes among which ALPN chooses for the name, in their order, by their place in
+   listener->routes; *item is NULL at first, and again behind the last (then SIZE_MAX). */
+size_t route_candidate(const struct route_table *t, const char *name,
+                       const struct names_item **item);
+
 #endif

@@ -246,6 +246,13 @@ def test_in_words(gate, certs, clients):
     assert ", the default: no name was asked for\n" in words(code=0)
     assert ", the default: no route here has the name a.plain.example\n" in words(
         "--sni", "a.plain.example", code=0)
+    both = words("--sni", "one.example", code=0)
+    assert re.search(r"\nroute +one \(.*\n +beside \[route h2\] \(.*:\d+\), which is for clients "
+                     r"that offer h2\n", both), both
+    both = words("--sni", "one.example", "--alpn", "h2", code=0)
+    assert re.search(r"\nroute +h2 \(.*\n +beside \[route one\] \(.*:\d+\), which is for clients "
+                     r"that offer no protocol of these\n", both), both
+    assert "beside" not in words("--sni", "two.example", code=1)
     assert "\\x1b" in words("--sni", "\x1b[2J", code=1)
 
 
@@ -273,7 +280,7 @@ def test_a_keystore_is_a_clients_file_too(gate, certs, tmp_path):
                    "--password-file", certs.password_file)
     assert said["identity"] == "cn:alice"
     done = gate_module.run("explain", "-c", gate.path, "--cert", p12)
-    assert done.returncode == 2 and "password" in done.stderr and done.stdout == ""
+    assert done.returncode == 2 and "--password-file FILE" in done.stderr and done.stdout == ""
 
 
 WRONG = {
@@ -284,7 +291,7 @@ WRONG = {
     "nobody there": (["--listen", "127.0.0.1:1"],
                      r'--listen = "127.0.0.1:1": no route listens there.*127.0.0.1:0'),
     "a network": (["--from", "10.0.0.0/8"], "one address, not a network"),
-    "no source": (["--from", "here"], r'--from = "here"'),
+    "no source": (["--from", "here"], r'--from = "here": not a numeric address$'),
     "an empty protocol": (["--alpn", "h2,,x"], "names of 1 to 255 bytes"),
     "a long name": (["--sni", "a" * 256], "at most 255 bytes"),
     "no file": (["--cert", "/does/not/exist"], r"--cert.*/does/not/exist"),
