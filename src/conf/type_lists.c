@@ -115,6 +115,8 @@ static const char *not_a_name(const char *name, struct refusal *r)
     }
     if (strchr(rest, '*') != NULL)
         return "a wildcard is the whole first label, as in *.example.com";
+    if (strstr(rest, "://") != NULL)
+        return "a server name has no scheme and no path";
     if (strchr(rest, ':') != NULL)
         return "a server name has no port";
     for (const char *c = rest; *c != '\0'; c++) {
@@ -211,6 +213,9 @@ static int parse_numeric(struct span text, const char *example, struct addr *out
 {
     bool unix_path = text.len >= 5 && memcmp(text.p, "unix:", 5) == 0;
 
+    if (!unix_path && memchr(text.p, ',', text.len) != NULL)
+        return err_setx(&r->why, "several addresses in one value");
+
     if (memmem(text.p, text.len, "://", 3) != NULL) {
         err_setx(&r->hint, "write the address alone, such as %s", example);
         return err_setx(&r->why, "an address has no scheme and no path");
@@ -222,7 +227,8 @@ static int parse_numeric(struct span text, const char *example, struct addr *out
     return addr_parse(text, out, &r->why);
 }
 
-int type_parse_address(struct span text, struct conf_addrs *out, struct refusal *r)
+int type_parse_address(struct span text, const char *bare, struct conf_addrs *out,
+                       struct refusal *r)
 {
     struct addr a;
     uint64_t port;
@@ -233,7 +239,9 @@ int type_parse_address(struct span text, struct conf_addrs *out, struct refusal 
         if (str_u64(digits, UINT64_MAX, &port) && port > 65535)
             return err_setx(&r->why, "a port is a number from 0 to 65535");
         if (str_u64(digits, 65535, &port))
-            err_setx(&r->hint, "did you mean \"0.0.0.0:%u\"?", (unsigned)port);
+            err_setx(&r->hint, "did you mean \"%s:%u\"?", bare, (unsigned)port);
+        else if (memchr(text.p, ',', text.len) != NULL)
+            err_setx(&r->hint, "give each its own line or flag");
         return -1;
     }
     for (size_t i = 0; i < out->n; i++)
@@ -263,8 +271,11 @@ int type_parse_server(struct span text, struct addr *out, struct refusal *r)
     }
     if (text.len >= 8 && memcmp(text.p, "builtin:", 8) == 0)
         return err_setx(&r->why, "the only builtin is %s", TYPE_BUILTIN_PAGE);
-    if (parse_numeric(text, "127.0.0.1:9042", out, r) < 0)
+    if (parse_numeric(text, "127.0.0.1:9042", out, r) < 0) {
+        if (memchr(text.p, ',', text.len) != NULL)
+            err_setx(&r->hint, "an upstream has one server");
         return -1;
+    }
     if (port_is_zero(out)) {
         *out = (struct addr){ 0 };
         return err_setx(&r->why, "nobody can be reached on port 0");

@@ -239,7 +239,9 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_RULE: return type_parse_rule(text, field, r);
     case TYPE_NETWORKS: return type_parse_network(text, field, r);
     case TYPE_PROTOCOLS: return type_parse_protocol(text, field, r);
-    case TYPE_ADDRESS: return type_parse_address(text, field, r);
+    case TYPE_ADDRESS:
+        return type_parse_address(text, row->id == KEY_PROXY_ADMIN ? "127.0.0.1" : "0.0.0.0",
+                                  field, r);
     case TYPE_SERVER: return type_parse_server(text, field, r);
     case TYPE_REF_STORE:
     case TYPE_REF_TRUST:

@@ -32,7 +32,9 @@ int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal 
 int type_parse_rule(struct span text, struct conf_rules *out, struct refusal *r);
 int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r);
 int type_parse_protocol(struct span text, unsigned *out, struct refusal *r);
-int type_parse_address(struct span text, struct conf_addrs *out, struct refusal *r);
+/* `bare`: whose a port without an address is likely to be. */
+int type_parse_address(struct span text, const char *bare, struct conf_addrs *out,
+                       struct refusal *r);
 int type_parse_server(struct span text, struct addr *out, struct refusal *r);
 
 #endif

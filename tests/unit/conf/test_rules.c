@@ -30,6 +30,8 @@ static const struct {
     { GOOD "[proxy]\ncolour = unix:/x\n", { DIAG_ERROR, 8, "colour", "unknown key", "" }, 0 },
     { GOOD "[proxy]\nadmin = 127.0.0.1:1\n",
       { DIAG_ERROR, 8, "admin", "[route r] listens there", "an address of their own" }, 0 },
+    { GOOD "[proxy]\nadmin = 9000\n",
+      { DIAG_ERROR, 8, "admin", "the port is missing", "\"127.0.0.1:9000\"" }, 0 },
     { GOOD "[proxy]\npassphrase = x\n",
       { DIAG_ERROR, 8, "passphrase", "unknown key", "password_file of [store" }, 0 },
     { GOOD "[store t]\npassword = x\n",
@@ -355,6 +357,8 @@ static const struct {
       0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = [2001:db8::1]:2\n",
+    { GOOD "sni = https://a.example\n",
+      { DIAG_ERROR, 7, "sni", "no scheme and no path", "" }, 0 },
       { DIAG_ERROR, 8, "server", "plaintext would leave this host",
         "plaintext_to = 2001:db8::1/128" },
       0 },
@@ -391,6 +395,11 @@ static const struct {
       { DIAG_WARNING, 7, "", "no route uses it", "" }, 0 },
 };
 
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2, 127.0.0.1:3\n",
+      { DIAG_ERROR, 8, "server", "several addresses in one value", "has one server" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1, 127.0.0.1:2\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "several addresses in one value", "its own line" }, 0 },
 Test(rules, each_broken_once)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
