@@ -136,6 +136,43 @@ static void check_shadowed(struct builder *b, const struct conf_listener *l)
     names_free(&seen);
 }
 
+/* Who speaks plaintext asks for no name and no protocol: this route serves him (proxy/route.h). */
+static const struct conf_route *default_route(const struct conf_listener *l)
+{
+    const struct conf_route *first = NULL;
+
+    for (size_t i = 0; i < l->nroutes; i++) {
+        const struct conf_route *r = l->routes[i];
+        if (r->sni.n == 0 && r->alpn.n == 0)
+            return r;
+        if (r->sni.n == 0 && first == NULL)
+            first = r;
+    }
+    return first != NULL ? first : l->routes[0];
+}
+
+/* On any other route plaintext_from would be believed to do something. */
+static void check_plaintext_from(struct builder *b)
+{
+    const struct conf *c = b->c;
+    bool *is_default = mem_zalloc(c->nroutes * sizeof(is_default[0]));
+
+    for (size_t i = 0; i < c->nlisteners; i++)
+        is_default[default_route(c->listeners[i])->head.index] = true;
+    for (size_t i = 0; i < c->nroutes; i++) {
+        const struct conf_route *r = c->routes[i];
+        if (r->plaintext_from.n == 0 || is_default[i] || r->listen.n == 0)
+            continue;
+        const struct conf_listener *l = conf_listener_for(c, &r->listen.v[0]);
+        char *hint = mem_printf("that is [%s]: if plaintext may come to it, write it there",
+                                default_route(l)->head.title);
+        build_warn(b, conf_at(&r->head, KEY_ROUTE_PLAINTEXT_FROM, r->plaintext_from.v[0]), hint,
+                   "of no effect: what is plaintext is served by the default route of the address");
+        free(hint);
+    }
+    free(is_default);
+}
+
 static void check_admin(struct builder *b)
 {
     const struct conf_proxy *p = &b->c->proxy;
@@ -242,4 +279,5 @@ void build_listeners(struct builder *b)
     check_covered(b);
     for (size_t i = 0; i < c->nlisteners; i++)
         check_shadowed(b, c->listeners[i]);
+    check_plaintext_from(b);
 }
