@@ -44,6 +44,35 @@ static const char *line_of(const struct conf_rule *rule, char out[32])
     return out;
 }
 
+/* The first character that no URI has there (RFC 3986), or NULL. */
+static const char *foreign(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    const char *path = authority != NULL ? authority + 3 + strcspn(authority + 3, "/?#") : uri;
+
+    for (const char *c = uri; *c != '\0'; c++)
+        if (*c <= ' ' || *c >= 0x7f || strchr("\"<>\\^`{|}", *c) != NULL
+            || (c >= path && (*c == '[' || *c == ']')))
+            return c;
+    return NULL;
+}
+
+/* Who knows other patterns writes [a-z] or {a,b}. It would match nobody: an allow lets nobody
+   in by it, which shows, and a deny keeps nobody out, which does not. Certificates are made
+   by all kinds of programs, so it is no error. */
+static void warn_foreign(struct builder *b, const struct conf_route *r, enum conf_key key,
+                         const struct conf_rule *rule)
+{
+    const char *at = rule->kind == RULE_URI ? foreign(rule->pattern) : NULL;
+    char text[8];
+
+    if (at == NULL)
+        return;
+    build_warn(b, at_rule(r, key, rule), "a rule for each; `*` and `**` are all that is special",
+               "it will hardly match: no URI has '%s' there",
+               str_escape(text, sizeof(text), (struct span){ at, 1 }));
+}
+
 /* All rules into the table, but those that are there: they are warned of. */
 static void index_rules(struct builder *b, const struct conf_route *r, enum conf_key key,
                         const struct conf_rules *rules, struct names *t)
@@ -53,6 +82,7 @@ static void index_rules(struct builder *b, const struct conf_route *r, enum conf
     for (size_t i = 0; i < rules->n; i++) {
         const struct conf_rule *rule = &rules->v[i], *other = find(t, rules, rule);
         struct span pattern = { rule->pattern, strlen(rule->pattern) };
+        warn_foreign(b, r, key, rule);
         if (other != NULL)
             build_warn(b, at_rule(r, key, rule), NULL, "the same rule as before%s",
                        line_of(other, line));

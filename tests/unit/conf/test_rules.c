@@ -277,6 +277,16 @@ static const struct {
       { DIAG_ERROR, 8, "allow", "'**' can stand in the path", "take '*'" }, 0 },
     { GOOD "trust = t\nallow = uri:**://prod/a\n" TRUST,
       { DIAG_ERROR, 8, "allow", "'**' can stand in the path", NULL }, 0 },
+    { GOOD "trust = t\nallow = uri:spiffe://a/[a-z]*/b\n" TRUST,
+      { DIAG_WARNING, 8, "allow", "no URI has '[' there", "a rule for each" }, 0 },
+    { GOOD "trust = t\ndeny = uri:spiffe://[::1]/{a,b}\n" TRUST,
+      { DIAG_WARNING, 8, "deny", "no URI has '{' there", "a rule for each" }, 0 },
+    { GOOD "trust = t\ndeny = uri:^spiffe://a/b$\n" TRUST,
+      { DIAG_WARNING, 8, "deny", "no URI has '^' there", NULL }, 0 },
+    { GOOD "trust = t\ndeny = uri:spiffe://a/b c\n" TRUST,
+      { DIAG_WARNING, 8, "deny", "no URI has ' ' there", NULL }, 0 },
+    { GOOD "trust = t\ndeny = uri:spiffe://a/\xc3\xa4\n" TRUST,
+      { DIAG_WARNING, 8, "deny", "no URI has '\\xc3' there", NULL }, 0 },
     { GOOD "trust = t\nallow = ip:10.*\n" TRUST,
       { DIAG_ERROR, 8, "allow", NULL, "ip:10.1.0.0/16" }, 0 },
     { GOOD "trust = t\nallow = ip:10.0.0.1/8\n" TRUST,
@@ -335,6 +345,10 @@ static const struct {
            "upstream = 127.0.0.1:2\n[route o]\nlisten = 127.0.0.1:1\nstore = s\n"
            "alpn = x, h2\nupstream = 127.0.0.1:2\n",
       { DIAG_ERROR, 18, "listen", "[route r] listens there already", "apart by sni" }, 0 },
+    { GOOD ALSO "sni = a.example\nplaintext_from = 127.0.0.1, 10.0.0.0/8\n",
+      { DIAG_WARNING, 12, "plaintext_from", "of no effect", "that is [route r]" }, 0 },
+    { GOOD "plaintext_from = loopback\nalpn = x\n" ALSO,
+      { DIAG_WARNING, 7, "plaintext_from", "of no effect", "that is [route q]" }, 0 },
     { GOOD "sni = 10.0.0.1\n",
       { DIAG_ERROR, 7, "sni", "clients that connect to one send no server name", "leave sni out" },
       0 },
@@ -343,12 +357,10 @@ static const struct {
       { DIAG_ERROR, 7, "sni", "a wildcard is the whole first label", "" }, 0 },
     { GOOD "sni = *\n", { DIAG_ERROR, 7, "sni", "a wildcard is the whole first label", "" }, 0 },
     { GOOD "sni = a.example:443\n", { DIAG_ERROR, 7, "sni", "no port", "" }, 0 },
+    { GOOD "sni = https://a.example\n",
+      { DIAG_ERROR, 7, "sni", "no scheme and no path", "" }, 0 },
     { GOOD "sni = m\303\274ller.example\n",
       { DIAG_ERROR, 7, "sni", "outside ASCII", "punycode" }, 0 },
-    { GOOD ALSO "sni = a.example\nplaintext_from = 127.0.0.1, 10.0.0.0/8\n",
-      { DIAG_WARNING, 12, "plaintext_from", "of no effect", "that is [route r]" }, 0 },
-    { GOOD "plaintext_from = loopback\nalpn = x\n" ALSO,
-      { DIAG_WARNING, 7, "plaintext_from", "of no effect", "that is [route q]" }, 0 },
     { GOOD "sni = a..example\n", { DIAG_ERROR, 7, "sni", "an empty label", "" }, 0 },
     { GOOD "sni = a.example, A.Example.\n", { DIAG_ERROR, 7, "sni", "listed twice", "" }, 0 },
     { GOOD "[listener 127.0.0.1:1]\nunknown_sni = refuse\n",
@@ -361,8 +373,6 @@ static const struct {
       0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = [2001:db8::1]:2\n",
-    { GOOD "sni = https://a.example\n",
-      { DIAG_ERROR, 7, "sni", "no scheme and no path", "" }, 0 },
       { DIAG_ERROR, 8, "server", "plaintext would leave this host",
         "plaintext_to = 2001:db8::1/128" },
       0 },
@@ -386,6 +396,11 @@ static const struct {
             "server = 127.0.0.1:0\n",
       { DIAG_ERROR, 8, "server", "port 0", "" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2, 127.0.0.1:3\n",
+      { DIAG_ERROR, 8, "server", "several addresses in one value", "has one server" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1, 127.0.0.1:2\nstore = s\nupstream = 127.0.0.1:2\n",
+      { DIAG_ERROR, 4, "listen", "several addresses in one value", "its own line" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = 127.0.0.1:2\nserver = 127.0.0.1:3\n",
       { DIAG_ERROR, 9, "server", "set on line 8 already", "" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
@@ -399,11 +414,6 @@ static const struct {
       { DIAG_WARNING, 7, "", "no route uses it", "" }, 0 },
 };
 
-    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
-            "server = 127.0.0.1:2, 127.0.0.1:3\n",
-      { DIAG_ERROR, 8, "server", "several addresses in one value", "has one server" }, 0 },
-    { STORE "[route r]\nlisten = 127.0.0.1:1, 127.0.0.1:2\nstore = s\nupstream = 127.0.0.1:2\n",
-      { DIAG_ERROR, 4, "listen", "several addresses in one value", "its own line" }, 0 },
 Test(rules, each_broken_once)
 {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
