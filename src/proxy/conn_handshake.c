@@ -40,7 +40,12 @@ static void handshake_done(struct conn *c)
     memcpy(&c->demands, c->route->policy, sizeof(c->demands));
     if (c->facts.resumed)
         c->env->count->value[COUNTER_RESUMED]++;
-    conn_enter(c, CONN_CONNECT);
+    /* A reload since it began was not meant to let it in by what held before. The review that
+       followed it passed over this connection, which had shown nothing yet. */
+    if (c->snap != c->env->current)
+        conn_review_one(c);
+    if (c->state == CONN_HANDSHAKE)
+        conn_enter(c, CONN_CONNECT);
 }
 
 void conn_handshake_turn(struct conn *c)

@@ -24,9 +24,10 @@ void conn_refused(struct conn *c, const struct identity *who, const char *rule)
     snprintf(c->refusal->rule, sizeof(c->refusal->rule), "%s", rule);
 }
 
+/* It is known from the end of the handshake on. */
 static bool has_client(const struct conn *c)
 {
-    return (c->state == CONN_CONNECT || c->state == CONN_RELAY) && c->facts.identity != NULL;
+    return c->state != CONN_LINGER && c->facts.identity != NULL;
 }
 
 /* What its route demands now; NULL: nothing, or the route is gone. */
@@ -63,7 +64,7 @@ static void judge_again(struct conn *c, const struct snap_route *r)
     }
 }
 
-static void review(struct conn *c)
+void conn_review_one(struct conn *c)
 {
     const struct snap_route *r = has_client(c) ? demanding(c) : NULL;
     uint64_t demands;
@@ -90,7 +91,7 @@ void conn_review_some(void *arg)
         c->reviewed = env->current->generation;
         list_remove(&c->link);
         list_append(&env->conns, &c->link);
-        review(c);
+        conn_review_one(c);
     }
     loop_later(env->loop, &env->review);
 }

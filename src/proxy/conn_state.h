@@ -97,6 +97,9 @@ void conn_refused(struct conn *c, const struct identity *who, const char *rule);
 int conn_announce(struct conn *c);
 
 void conn_review_some(void *env);   /* of conn_env.review */
+
+/* By what is in force now; its demands and its identity are known. May end the connection. */
+void conn_review_one(struct conn *c);
 void conn_wake(void *conn);     /* stream_wake_fn of both streams */
 
 void conn_opening_enter(struct conn *c);

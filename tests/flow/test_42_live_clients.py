@@ -133,6 +133,50 @@ def test_a_client_that_rules_admit_no_more_goes(live, certs):
     other.close()
 
 
+def held_back(gate, certs, pair, version, meanwhile):
+    """A client that begins its handshake and goes on only after meanwhile()."""
+    c = client.Careful(gate.address, certs, client=pair, version=version)
+    with pytest.raises(ssl.SSLWantReadError):
+        c.tls.do_handshake()
+    c._flush()
+    c.cut_at, c.before_cut = c.sent + 1, lambda _: meanwhile()
+    return c
+
+
+@pytest.mark.parametrize("version", client.VERSIONS, ids=client.version_id)
+@pytest.mark.parametrize("what", ["crl", "rule"])
+def test_who_was_about_to_come_in_is_judged_by_what_is_in_force(sallyport, config, origin, certs,
+                                                                tmp_path, version, what):
+    """Else a client could keep a handshake open all the time, and end it when it is revoked."""
+    bad = certs.issue(f"live-slow-{what}-{version.name}", "bad")
+    crl = tmp_path / "ca.crl"
+    shutil.copy(certs.crl(f"live-slow-none-{what}-{version.name}", certs.ca), crl)
+    made = config(origin(echo).address, proxy={"reload": "signal"}, trust="clients")
+    made["trust clients"]["crl"] = crl
+    gate = sallyport(made)
+
+    def change():
+        if what == "crl":
+            replace(crl, certs.crl(f"live-slow-{version.name}", certs.ca, [bad]).read_text())
+        else:
+            made["route main"]["deny"] = "cn:bad"
+            gate.path.write_text(render(made))
+        gate.signal(1)
+        gate.await_message("^reload done")
+
+    with held_back(gate, certs, bad, version, change) as one, \
+            held_back(gate, certs, certs.client, version, lambda: None) as other:
+        with pytest.raises((ConnectionError, client.CutShort, ssl.SSLError)):
+            one.handshake()
+            one.send(b"x")
+            one.receive(1)
+        other.handshake()
+        other.send(b"x")
+        assert other.receive(1) == b"x"
+    line = gate.await_access(reason="client-revoked" if what == "crl" else "client-denied")
+    assert line["identity"] == "cn:bad"
+
+
 def test_what_is_our_own_fault_ends_nobody(sallyport, config, origin, certs, tmp_path):
     """A CRL that nobody renewed keeps new clients out."""
     now = datetime.datetime.now(datetime.timezone.utc)
