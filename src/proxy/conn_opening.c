@@ -31,6 +31,12 @@ static uint64_t time_left(const struct conn *c)
     return spent < limit ? limit - spent : 0;
 }
 
+/* It comes, also when that time has passed already. */
+static void set_deadline(struct conn *c, uint64_t ms)
+{
+    conn_deadline(c, ms > 0 ? ms : 1);
+}
+
 /* The client's address is known now. */
 static void source_is_known(struct conn *c)
 {
@@ -41,7 +47,7 @@ static void source_is_known(struct conn *c)
         return;
     if (may_speak_plaintext(c) && SILENT_MS < limit)
         limit = SILENT_MS;
-    conn_deadline(c, limit > 0 ? limit : 1);
+    set_deadline(c, limit);
 }
 
 void conn_opening_enter(struct conn *c)
@@ -88,9 +94,12 @@ static void begin_tls(struct conn *c)
         .tickets = c->snap->tickets != NULL ? c->snap->tickets : c->env->tickets,
     };
 
-    if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, &terms) != 0)
+    if (tls_stream_accept(&c->client, c->route->tls, c->route->certs, &terms) != 0) {
         conn_end(c, REASON_NO_MEMORY);
-    else
+        return;
+    }
+    set_deadline(c, time_left(c));      /* what was set may have been for silence */
+    if (c->state == CONN_OPENING)
         conn_enter(c, CONN_HANDSHAKE);
 }
 

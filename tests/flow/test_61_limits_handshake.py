@@ -1,6 +1,7 @@
 """The handshake's deadline is absolute: bytes do not extend it."""
 
 import socket
+import ssl
 import time
 
 import pytest
@@ -54,6 +55,25 @@ def test_the_deadline_ends_with_the_handshake(proxy, certs):
         assert c.receive(10) == b"still here"
         c.end()
         assert c.recv() == b""
+
+
+def test_who_may_speak_plaintext_has_as_long_for_tls(gate, origin, certs):
+    """It counts as a client that waits for the service after 3 s of silence, and not later."""
+    proxy = gate(origin(echo).address, plaintext_from="loopback", handshake_timeout="8s")
+    with client.Careful(proxy.address, certs) as c:
+        with pytest.raises(ssl.SSLWantReadError):
+            c.tls.do_handshake()
+        c._flush()
+        c.cut_at, c.before_cut = c.sent + 1, lambda _: time.sleep(3.5)
+        c.handshake()
+        c.send(b"x")
+        assert c.receive(1) == b"x"
+    with client.Careful(proxy.address, certs) as c:
+        with pytest.raises(ssl.SSLWantReadError):
+            c.tls.do_handshake()
+        c._flush()
+        assert 6 < seconds_until_closed(c.sock) < 13
+    assert proxy.await_access(reason="handshake-timeout")
 
 
 def test_a_crowd_of_silent_ones(proxy, certs):
