@@ -218,6 +218,21 @@ static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
     return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
 }
 
+/* As peers are: a network of mapped addresses would have none of them. */
+static void cidr_unmap(struct cidr *c)
+{
+    struct peer p = { .family = c->family };
+
+    memcpy(p.ip, c->ip, sizeof(p.ip));
+    if (c->bits >= 8 * sizeof(mapped))
+        peer_unmap(&p);
+    if (p.family == c->family)
+        return;
+    c->family = p.family;
+    c->bits = (uint8_t)(c->bits - 8 * sizeof(mapped));
+    memcpy(c->ip, p.ip, sizeof(c->ip));
+}
+
 int cidr_parse(struct span s, struct cidr *out, struct err *e)
 {
     char text[INET6_ADDRSTRLEN];
@@ -253,6 +268,7 @@ int cidr_parse(struct span s, struct cidr *out, struct err *e)
         return err_setx(e, "bits are set behind the prefix; the network is %s/%u", proper,
                         (unsigned)bits);
     }
+    cidr_unmap(out);
     return 0;
 }
 

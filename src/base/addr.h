@@ -61,7 +61,8 @@ struct cidr {
     uint8_t ip[16];
 };
 
-/* "10.0.0.0/8", "::1/128", or one address. Bits set behind the prefix are an error. */
+/* "10.0.0.0/8", "::1/128", or one address. Bits set behind the prefix are an error. A network of
+   v4-mapped IPv6 addresses becomes one of IPv4, as its peers do. */
 int cidr_parse(struct span s, struct cidr *out, struct err *e);
 bool cidr_has(const struct cidr *c, const struct peer *p);
 

@@ -125,6 +125,8 @@ static const struct {
     { "ip:10.0.0.0/8", ID_IP, "11.1.2.3", 0, false },
     { "ip:2001:db8::/32", ID_IP, "2001:db8::1", 0, true },
     { "ip:10.1.2.3", ID_IP, "10.1.2.3", 0, true },
+    { "ip:10.0.0.0/8", ID_IP, "::ffff:10.1.2.3", 0, true },
+    { "ip:::ffff:10.0.0.0/104", ID_IP, "10.1.2.3", 0, true },
     { "serial:0ABC", ID_CN, "x", 0, true },
     { "serial:0x00000abc", ID_CN, "x", 0, true },
     { "serial:0a:bc", ID_CN, "x", 0, true },
