@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "proto/hello.h"
 #include "proxy/conn_log.h"
@@ -17,9 +18,11 @@
 /* A service may be one that speaks first; then who speaks plaintext waits for it. */
 #define SILENT_MS 3000u
 
+/* A Unix socket that a header tells of is on the balancer's host: not loopback here. */
 static bool may_speak_plaintext(const struct conn *c)
 {
-    return nets_have(&c->route->plaintext_from, &c->peer);
+    return !(c->header != NULL && c->peer.family == AF_UNIX)
+        && nets_have(&c->route->plaintext_from, &c->peer);
 }
 
 /* Milliseconds of handshake_timeout that are left; 0: none. */

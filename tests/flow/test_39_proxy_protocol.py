@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -188,6 +189,19 @@ def test_limits_count_the_client_not_the_balancer(behind, certs):
         with pytest.raises((ssl.SSLError, ConnectionError)):
             through("203.0.113.1")
     assert gate.await_access(reason="too-many-from-source")["client"] == "203.0.113.1:1"
+
+
+def test_a_unix_socket_on_the_balancers_host_is_none_on_ours(behind):
+    """A client on this host may speak plaintext here; not one on another host."""
+    gate = behind(plaintext_from="loopback", client_auth="require", handshake_timeout="8s")
+    unix = SIGNATURE + b"\x21\x31" + struct.pack("!H", 216) + bytes(216)
+    with dial_from(gate, "127.0.0.2") as sock:
+        sock.sendall(unix + b"GET / HTTP/1.0\r\n\r\n")
+        line = gate.await_access(client="unix")
+        assert line["reason"] == "handshake-failed" and line["cause"] == "plain-http"
+    with dial_from(gate, "127.0.0.2") as sock:      # which is loopback, and speaks for itself
+        sock.sendall(SIGNATURE + b"\x20\x00\0\0" + b"GET / HTTP/1.0\r\n\r\n")
+        assert sock.recv(3) == b"GET"
 
 
 # --- HAProxy and nginx ---
