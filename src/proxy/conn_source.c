@@ -22,7 +22,8 @@ bool conn_source_admit(struct conn *c)
 {
     const struct conf_listener *l = c->listener->conf;
     uint32_t most = l->max_connections_per_ip, rate = l->handshake_rate_per_ip;
-    uint32_t second = (uint32_t)(c->at.accepted / 1000000);
+    /* Now, when it counts: a header may have been long in coming. */
+    uint32_t second = (uint32_t)(loop_now_us(c->env->loop) / 1000000);
     struct account *a = c->env->account;
     uint64_t key;
 

@@ -3,6 +3,7 @@ a real nginx at the other end."""
 
 import contextlib
 import os
+import select
 import shutil
 import socket
 import ssl
@@ -202,6 +203,25 @@ def test_a_unix_socket_on_the_balancers_host_is_none_on_ours(behind):
     with dial_from(gate, "127.0.0.2") as sock:      # which is loopback, and speaks for itself
         sock.sendall(SIGNATURE + b"\x20\x00\0\0" + b"GET / HTTP/1.0\r\n\r\n")
         assert sock.recv(3) == b"GET"
+
+
+def test_a_rate_counts_when_the_client_is_known(behind):
+    """A header that comes late belongs to no second that is over."""
+    gate = behind(listener={"handshake_rate_per_ip": 2, "handshake_timeout": "20s"})
+
+    def third_and_fourth_are_too_many():
+        with contextlib.ExitStack() as stack:
+            late = stack.enter_context(dial_from(gate, "127.0.0.2"))
+            time.sleep(2.02 - time.monotonic() % 1)     # into a new second of the same clock
+            one, two, four = [stack.enter_context(dial_from(gate, "127.0.0.2"))
+                              for _ in range(3)]
+            for sock in (one, two, late, four):
+                sock.sendall(header_v1("203.0.113.9", 1))
+            return all(select.select([sock], [], [], 0.5)[0] for sock in (late, four))
+
+    # On a slow machine the second may be over too early: but not each time.
+    assert any(third_and_fourth_are_too_many() for _ in range(5))
+    assert gate.await_access(reason="too-fast-from-source")["client"] == "203.0.113.9:1"
 
 
 # --- HAProxy and nginx ---
