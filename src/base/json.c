@@ -30,6 +30,8 @@ static void quoted(FILE *out, const char *s)
             fprintf(out, "\\%c", c);
         else if (c < 0x20)
             fprintf(out, "\\u%04x", c);
+        else if (c == 0x7f || (c == 0xc2 && n > 0 && (unsigned char)s[1] < 0xa0))
+            fprintf(out, "\\u%04x", (unsigned char)s[n - 1]);     /* controls beyond, too */
         else if (n == 0)
             fputs("\\ufffd", out);
         else

@@ -1,11 +1,14 @@
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "cmd/explain.h"
+#include "cmd/readable.h"
 #include "tls/certinfo.h"
 
 static const char *const auth_words[] = {
@@ -109,20 +112,37 @@ static void print_certificates(const struct trial *t)
     }
 }
 
+/* What it is called in one word, as a terminal may show it. In an identity's text only
+   characters beyond ASCII are not escaped yet. The caller's to free(). */
+static char *readable_identity(const struct identity *id)
+{
+    char text[IDENTITY_TEXT_MAX], escaped[4 * IDENTITY_TEXT_MAX], *to = escaped, *out;
+    locale_t user = readable_locale();
+
+    for (const char *c = identity_text(id, text, sizeof(text)); *c != '\0'; c++)
+        to += sprintf(to, *c & 0x80 ? "\\x%02x" : "%c", (unsigned char)*c);
+    *to = '\0';
+    if (user == (locale_t)0)
+        return mem_strdup(escaped);
+    out = readable(escaped, user);
+    freelocale(user);
+    return out;
+}
+
 static void print_client(const struct explanation *x)
 {
     const struct conf_route *r = x->trial->route->conf;
     const struct peer_file *c = x->ask->client;
-    char identity[IDENTITY_TEXT_MAX];
+    char *identity = c != NULL ? readable_identity(c->identity) : NULL;
 
     if (!x->trial->asked)
         line("client", "not asked for a certificate");
     else if (c == NULL)
         line("client", "without a certificate; client_auth is %s", auth_words[r->client_auth]);
     else
-        line("client", "%s; client_auth is %s, by [%s]",
-             identity_text(c->identity, identity, sizeof(identity)),
-             auth_words[r->client_auth], r->trust->head.title);
+        line("client", "%s; client_auth is %s, by [%s]", identity, auth_words[r->client_auth],
+             r->trust->head.title);
+    free(identity);
 }
 
 void explain_text(const struct explanation *x)

@@ -197,6 +197,22 @@ def test_a_client_meets_what_was_said(gate, certs, clients, tool):
             assert met["upstream"] == said["upstream"], row
 
 
+def test_no_name_can_steer_a_terminal(sallyport, config, certs, origin, tmp_path):
+    """Controls of ISO 6429 in both codings, a turn of the line's direction, and an honest name."""
+    evil = b"spiffe://x/\xc2\x9b31m\xe2\x80\xae\x9b2J\x7f-J\xc3\xb6rg"
+    pair = certs.issue("explain-steering", "x", ext=LEAF_EXT + "subjectAltName=DER:"
+                       + uri_name(evil) + "\n")
+    path = tmp_path / "c.conf"
+    path.write_text(render(config(origin(echo).address, trust="clients")))
+    shown = r"uri:spiffe://x/\xc2\x9b31m\xe2\x80\xae\x9b2J\x7f-J"
+    for locale, name in [("C.UTF-8", "ö"), ("C", r"\xc3\xb6")]:
+        done = gate_module.run("explain", "-c", path, "--cert", pair.cert,
+                               env=gate_module.environment(LC_ALL=locale))
+        assert f"\nclient       {shown}{name}rg; client_auth" in done.stdout
+    done = gate_module.run("explain", "--json", "-c", path, "--cert", pair.cert)
+    assert r"x/\u009b31m" in done.stdout and "\x9b" not in done.stdout
+
+
 def test_the_certificate_is_the_one_that_is_shown(gate, certs):
     for name in ("one.example", "x.one.example", "two.example", "plain.example", None):
         said = explain(gate.path, *(["--sni", name] if name else []))

@@ -78,8 +78,9 @@ Test(json, any_bytes_become_text)
     struct json *j = start(&s);
 
     json_object(j, NULL, JSON_LINE);
-    json_text(j, "\"\n", "\"\\\n\x01\xfc \xc3\xbc \xc3 \xc0\xaf \xed\xa0\x80 \xf0\x9f\x98\x80");
+    json_text(j, "\"\n", "\"\\\n\x01\xfc \xc3\xbc \xc3 \xc0\xaf \xed\xa0\x80 \xf0\x9f\x98\x80"
+                         " \x7f \xc2\x9b \xc2\xa0");
     json_end(j);
     reads(&s, "{\"\\\"\\u000a\": \"\\\"\\\\\\u000a\\u0001\\ufffd \xc3\xbc \\ufffd \\ufffd\\ufffd "
-              "\\ufffd\\ufffd\\ufffd \xf0\x9f\x98\x80\"}\n");
+              "\\ufffd\\ufffd\\ufffd \xf0\x9f\x98\x80 \\u007f \\u009b \xc2\xa0\"}\n");
 }
