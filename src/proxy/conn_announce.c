@@ -15,13 +15,18 @@ static struct span text(const char *s)
     return (struct span){ s, s != NULL ? strlen(s) : 0 };
 }
 
-/* The first of its kind, which is what HAProxy tells. */
+/* The first of its kind, which is what HAProxy tells. None when there is a NUL in it: who
+   reads on to that only would take it for another name. */
 static struct span common_name(const struct identity *id)
 {
-    for (size_t i = 0; id != NULL && i < id->nnames; i++)
+    static const struct span none = { NULL, 0 };
+
+    for (size_t i = 0; id != NULL && i < id->nnames; i++) {
+        const struct span *text = &id->names[i].text;
         if (id->names[i].kind == ID_CN)
-            return id->names[i].text;
-    return (struct span){ NULL, 0 };
+            return memchr(text->p, '\0', text->len) == NULL ? *text : none;
+    }
+    return none;
 }
 
 static void addresses(const struct conn *c, struct proxyhdr_facts *f)

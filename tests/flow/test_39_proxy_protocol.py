@@ -14,7 +14,9 @@ import time
 import pytest
 
 from harness import client
+from harness.certs import Pair
 from harness.gate import render, run
+from harness.mint import Mint
 from harness.origin import echo
 from harness.waiting import PATIENCE, until
 
@@ -384,6 +386,20 @@ def test_addresses_alone(gate, origin, certs):
     with client.connect(ours.address, certs) as tls:
         ends, told = read_header(service.accept())
         assert ends == (tls.getsockname(), ours.address) and told == {}
+
+
+def test_a_name_with_a_nul_is_not_told(gate, origin, certs, tmp_path):
+    """A service in C would read what stands before it. No rule takes it for a name either."""
+    service = origin()
+    ours = gate(service.address, trust="clients", upstream_keys={"proxy_protocol": "v2"})
+    minted = Mint(certs.ca).new("admin\0.example")
+    pair = Pair(tmp_path / "nul.crt", tmp_path / "nul.key")
+    pair.cert.write_bytes(minted.cert)
+    pair.key.write_bytes(minted.key)
+    with client.connect(ours.address, certs, client=pair):
+        _, told = read_header(service.accept())
+        assert (told["client"], told["verify"]) == (7, 0)
+        assert told["cert"] == minted.der and "cn" not in told
 
 
 def test_a_header_is_passed_on(behind, sallyport, config, origin, certs):
