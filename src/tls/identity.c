@@ -174,10 +174,12 @@ static bool add_alternative(struct gather *g, const GENERAL_NAME *name)
     case GEN_EMAIL:
         return add(g, ID_EMAIL, ASN1_STRING_get0_data(s), ASN1_STRING_length(s));
     case GEN_IPADD: {
-        int len = ASN1_STRING_length(s);
+        int len = ASN1_STRING_length(s), family = len == 4 ? AF_INET : AF_INET6;
         if ((len != 4 && len != 16)
-            || !inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(s), ip, sizeof(ip)))
+            || inet_ntop(family, ASN1_STRING_get0_data(s), ip, sizeof(ip)) == NULL) {
+            g->incomplete = true;
             return true;
+        }
         return add(g, ID_IP, ip, (int)strlen(ip));
     }
     default:

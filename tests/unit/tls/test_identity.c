@@ -193,6 +193,30 @@ Test(identity, names_that_cannot_be_read_are_known_to_be_missing)
     made_free(&m);
 }
 
+Test(identity, an_address_of_no_family_is_known_to_be_missing)
+{
+    static const unsigned char sizes[] = { 0, 3, 4, 8, 16, 32 }, bytes[32] = { 10, 1, 2, 3 };
+
+    for (size_t i = 0; i < sizeof(sizes); i++) {
+        struct made m = make_client("alice", NULL);
+        GENERAL_NAMES *names = GENERAL_NAMES_new();
+        GENERAL_NAME *g = GENERAL_NAME_new();
+        ASN1_STRING *s = ASN1_OCTET_STRING_new();
+        ASN1_STRING_set(s, bytes, sizes[i]);
+        GENERAL_NAME_set0_value(g, GEN_IPADD, s);
+        sk_GENERAL_NAME_push(names, g);
+        X509_add1_ext_i2d(m.x, NID_subject_alt_name, names, 0, 0);
+        GENERAL_NAMES_free(names);
+
+        struct identity *id = identity_of(m.x);
+        bool known = sizes[i] == 4 || sizes[i] == 16;
+        cr_expect_eq(id->incomplete, !known, "%d bytes", sizes[i]);
+        cr_expect_eq(id->nnames, known ? 2 : 1, "%d bytes", sizes[i]);
+        identity_free(id);
+        made_free(&m);
+    }
+}
+
 /* CVE-2009-2408 and its kind: a name that ends early for who reads C strings. */
 Test(identity, a_nul_in_a_name_is_kept)
 {
