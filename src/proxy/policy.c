@@ -100,6 +100,20 @@ static bool look_at_names(const struct conf_rules *rules)
     return false;
 }
 
+/* Has it a name that no pattern can stand for, of a kind that a rule looks at? */
+static bool has_unsound(const struct conf_rules *rules, const struct identity *id)
+{
+    for (size_t n = 0; n < id->nnames; n++) {
+        const struct identity_name *name = &id->names[n];
+        if (name->text.len == 0 || is_sound(name->text))
+            continue;
+        for (size_t i = 0; i < rules->n; i++)
+            if (looks_at(&rules->v[i]) == (int)name->kind)
+                return true;
+    }
+    return false;
+}
+
 static bool rule_matches(const struct conf_rule *r, const struct identity *id,
                          const struct identity_name **name)
 {
@@ -143,7 +157,8 @@ struct verdict policy_judge(const struct conf_route *r, const struct identity *i
     }
     if (any_matches(&r->deny, id, VERDICT_DENIED, &v))
         return v;
-    if (id->incomplete && (look_at_names(&r->deny) || look_at_names(&r->allow)))
+    if ((id->incomplete && (look_at_names(&r->deny) || look_at_names(&r->allow)))
+        || has_unsound(&r->deny, id))
         v.why = VERDICT_NAMES_UNKNOWN;
     else if (r->allow.n == 0)
         v.why = VERDICT_NO_RULES;

@@ -17,7 +17,8 @@
  *   sha256         of its public key (SubjectPublicKeyInfo): outlives renewals of one key
  *
  * Of a certificate whose names are not all known (tls/identity.h), a rule on names could say
- * neither yes nor no: where there is one, it is refused.
+ * neither yes nor no: where there is one, it is refused. So it is where a deny looks at names
+ * of a kind of which one has a control character: that would be a way around the deny.
  */
 #ifndef SALLYPORT_PROXY_POLICY_H
 #define SALLYPORT_PROXY_POLICY_H

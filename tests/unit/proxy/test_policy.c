@@ -153,9 +153,34 @@ Test(policy, what_a_rule_matches)
                      "%s of %s", table[i].rule, table[i].name);
         snprintf(rules, sizeof(rules), "deny = %s\n", table[i].rule);
         v = judge(rules, table[i].kind, table[i].name, len);
-        cr_expect_eq(v.why, table[i].matches ? VERDICT_DENIED : VERDICT_NO_RULES,
-                     "%s of %s", table[i].rule, table[i].name);
+        cr_expect_eq(v.why == VERDICT_DENIED, table[i].matches, "%s of %s", table[i].rule,
+                     table[i].name);
     }
+}
+
+/* Else it would be enough to have a NUL behind a name to get past a deny. */
+Test(policy, a_name_with_a_control_character_is_refused_where_a_deny_looks)
+{
+    const struct { const char *rules; enum verdict_why why; } expected[] = {
+        { "deny = cn:retired-*\n", VERDICT_NAMES_UNKNOWN },
+        { "deny = cn:other\n", VERDICT_NAMES_UNKNOWN },
+        { "allow = cn:*\ndeny = dns:b\ndeny = cn:other\n", VERDICT_NAMES_UNKNOWN },
+        { "deny = dns:b\n", VERDICT_NO_RULES },
+        { "deny = serial:abc\n", VERDICT_DENIED },
+        { "deny = serial:1\n", VERDICT_NO_RULES },
+        { "allow = serial:abc\n", VERDICT_ALLOWED },
+        { "allow = cn:*\n", VERDICT_NOT_ALLOWED },
+    };
+    const struct { const char *text; size_t len; } names[] = {
+        { "retired-bob\0", 12 }, { "\0retired-bob", 12 }, { "retired-bob\n", 12 },
+        { "retired-\x7f", 9 }, { "\0", 1 },
+    };
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+            cr_expect_eq(judge(expected[i].rules, ID_CN, names[n].text, names[n].len).why,
+                         expected[i].why, "%s of %zu", expected[i].rules, n);
+    cr_expect_eq(judge("deny = cn:x\n", ID_CN, "", 0).why, VERDICT_NO_RULES);
 }
 
 Test(policy, deny_wins_and_any_allow_will_do)
