@@ -65,8 +65,7 @@ static char *dns_pattern(const char *text, struct refusal *r)
 /* Scheme and host do not know case (RFC 3986 6.2.2.1), the path does. */
 static char *uri_pattern(const char *text, struct refusal *r)
 {
-    const char *authority = strstr(text, "://"), *colon = strchr(text, ':');
-    const char *path = authority != NULL ? authority + 3 + strcspn(authority + 3, "/?#") : colon;
+    const char *colon = strchr(text, ':'), *path = colon;
     const char *wide = strstr(text, "**");
     char *out;
 
@@ -75,6 +74,8 @@ static char *uri_pattern(const char *text, struct refusal *r)
         err_setx(&r->why, "a URI has a scheme");
         return NULL;
     }
+    if (strncmp(colon, "://", 3) == 0)
+        path = colon + 3 + strcspn(colon + 3, "/?#");
     /* Behind it would be host or path, and so without regard to case or with it. */
     if (wide != NULL && wide < path && wide[strspn(wide, "*")] != '\0') {
         err_setx(&r->hint, "scheme and host take '*'");

@@ -32,14 +32,12 @@ static bool is_host(struct span name)
 /* Where a URI's path begins, or what comes in its place. */
 static size_t path_of(struct span uri)
 {
-    const char *authority = memmem(uri.p, uri.len, "://", 3);
-    size_t i = 0;
+    const char *colon = memchr(uri.p, ':', uri.len);
+    size_t i = colon != NULL ? (size_t)(colon - uri.p) : uri.len;
 
-    if (authority == NULL) {
-        const char *colon = memchr(uri.p, ':', uri.len);
-        return colon != NULL ? (size_t)(colon - uri.p) : uri.len;
-    }
-    for (i = (size_t)(authority - uri.p) + 3; i < uri.len; i++)
+    if (uri.len - i < 3 || memcmp(uri.p + i, "://", 3) != 0)
+        return i;               /* no host: another "://" is of the path */
+    for (i += 3; i < uri.len; i++)
         if (strchr("/?#", uri.p[i]) != NULL)
             break;
     return i;
