@@ -383,8 +383,8 @@ int tls_stream_verify(struct stream *s, const struct tls_ctx *ctx, struct tls_fa
 {
     struct tls_conn *t = before(s);
 
-    return verify_client(ctx, SSL_get0_peer_certificate(t->ssl), SSL_get_peer_cert_chain(t->ssl),
-                         why);
+    return verify_client_again(ctx, SSL_get0_peer_certificate(t->ssl),
+                               SSL_get_peer_cert_chain(t->ssl), why);
 }
 
 void tls_telling_free(struct tls_telling *t)

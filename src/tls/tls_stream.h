@@ -54,7 +54,7 @@ struct tls_telling {
 int tls_stream_tell(struct stream *s, struct tls_telling *out);
 void tls_telling_free(struct tls_telling *t);
 
-/* Would that context take the client of this connection, now (verify.h)? 0, or -1 and *why. */
+/* Would that context let the client of this connection stay, now (verify.h)? 0, or -1 and *why. */
 int tls_stream_verify(struct stream *s, const struct tls_ctx *ctx, struct tls_failure *why);
 
 /* After stream_handshake() said anything but OK or AGAIN, or when its time ran

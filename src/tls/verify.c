@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
+#include "tls/notes.h"
 #include "tls/parts.h"
 #include "tls/sslerr.h"
 
@@ -23,8 +24,18 @@ static int refuse(const struct tls_ctx *c, struct tls_failure *why)
     return -1;
 }
 
+/* SSL_verify_cb. Who is revoked stays so when nobody renewed the list in time. */
+static int past_expired_crls(int ok, X509_STORE_CTX *store)
+{
+    if (ok || X509_STORE_CTX_get_error(store) != X509_V_ERR_CRL_HAS_EXPIRED)
+        return notes_verify(ok, store);
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
 /* As ssl_verify_cert_chain() of OpenSSL has it, which cannot be called without a handshake. */
-static int verify_chain(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent)
+static int verify_chain(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
+                        SSL_verify_cb callback)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     X509_STORE *store = NULL;
@@ -36,7 +47,7 @@ static int verify_chain(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sen
         X509_VERIFY_PARAM_set_auth_level(p, SSL_CTX_get_security_level(c->ssl_ctx));
         if (X509_STORE_CTX_set_default(ctx, "ssl_client") == 1
             && X509_VERIFY_PARAM_set1(p, SSL_CTX_get0_param(c->ssl_ctx)) == 1) {
-            X509_STORE_CTX_set_verify_cb(ctx, SSL_CTX_get_verify_callback(c->ssl_ctx));
+            X509_STORE_CTX_set_verify_cb(ctx, callback);
             rc = X509_verify_cert(ctx) == 1 ? 0 : -1;
         }
     }
@@ -44,8 +55,8 @@ static int verify_chain(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sen
     return rc;
 }
 
-int verify_client(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
-                  struct tls_failure *why)
+static int verify(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
+                  SSL_verify_cb callback, struct tls_failure *why)
 {
     if (c->client_auth == TLS_CLIENT_NONE
         || (leaf == NULL && c->client_auth == TLS_CLIENT_REQUEST))
@@ -53,9 +64,21 @@ int verify_client(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
     sslerr_clear();
     if (leaf == NULL)
         ERR_raise(ERR_LIB_SSL, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
-    else if (verify_chain(c, leaf, sent) == 0)
+    else if (verify_chain(c, leaf, sent, callback) == 0)
         return 0;
     return refuse(c, why);
+}
+
+int verify_client(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
+                  struct tls_failure *why)
+{
+    return verify(c, leaf, sent, notes_verify, why);
+}
+
+int verify_client_again(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
+                        struct tls_failure *why)
+{
+    return verify(c, leaf, sent, past_expired_crls, why);
 }
 
 int verify_alpn(const struct tls_ctx *c, const uint8_t *offered, size_t len, struct span *chosen,

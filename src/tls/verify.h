@@ -27,6 +27,11 @@
 int verify_client(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
                   struct tls_failure *why);
 
+/* The same of one that was let in before, and may stay. A CRL that has expired lets nobody in,
+   and still says who is revoked. */
+int verify_client_again(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
+                        struct tls_failure *why);
+
 /* The protocols that a client offers, each with its length before it (none: len 0). 0 and
    the one that is chosen (p NULL: none, which is fine); -1 and *why. */
 int verify_alpn(const struct tls_ctx *c, const uint8_t *offered, size_t len, struct span *chosen,

@@ -196,6 +196,22 @@ def test_what_is_our_own_fault_ends_nobody(sallyport, config, origin, certs, tmp
     one.close()
 
 
+def test_a_list_that_came_too_late_says_who_is_revoked(sallyport, config, origin, certs, tmp_path):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    dates = [(now + datetime.timedelta(seconds=s)).strftime("%Y%m%d%H%M%SZ") for s in (-600, -60)]
+    bad, crl = certs.issue("live-late", "bad"), tmp_path / "ca.crl"
+    shutil.copy(certs.crl("live-late-none", certs.ca), crl)
+    made = config(origin(echo).address, trust="clients")
+    made["trust clients"]["crl"] = crl
+    gate = sallyport(made)
+    one, other = connect(gate, certs, bad), connect(gate, certs, certs.client)
+    replace(crl, certs.crl("live-late-one", certs.ca, [bad], dates=dates).read_text())
+    assert gone(one) < SOON
+    assert gate.await_access(reason="client-revoked")["identity"] == "cn:bad"
+    assert echoes(other)
+    other.close()
+
+
 def test_hundreds_are_judged_in_time(live, certs):
     """And what they send meanwhile is not held up."""
     bob = certs.issue("live-bob-of-many", "bob")
