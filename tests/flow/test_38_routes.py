@@ -321,4 +321,5 @@ def test_a_service_that_speaks_first_is_heard_in_plaintext(sallyport, config, or
     gate = sallyport(config(origin(saying("welcome")).address, plaintext_from="loopback"))
     with client.dial(gate.address) as sock:
         assert sock.recv(100) == b"welcome"
-    assert float(gate.await_access(tls="off")["total_ms"]) >= 3000
+    # A timer's clock may be some milliseconds behind the one of the log.
+    assert float(gate.await_access(tls="off")["total_ms"]) >= 2950
