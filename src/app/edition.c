@@ -1,12 +1,15 @@
 #include "app/edition.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "app/inventory_diff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/bundle.h"
 #include "conf/settings.h"
+#include "tls/ticket.h"
 
 /* The workers' copy of the bundle is mapped only for as long as this takes: the
    master has no use for the keys in it. */
@@ -86,15 +89,57 @@ void edition_inventory(const struct edition *ed, struct inventory *out)
     bundle_free(b);
 }
 
-void edition_changes(const struct edition *before, const struct edition *after,
-                     struct inventory *was, struct inventory *is)
+/* One behind the other, newest first; their number. */
+static size_t ticket_keys(const struct bundle *b, const uint8_t **keys)
+{
+    size_t len = 0;
+
+    *keys = bundle_get(b, &len, "tickets");
+    return *keys != NULL ? len / TICKET_SECRET_LEN : 0;
+}
+
+static bool has_key(const uint8_t *keys, size_t n, const uint8_t *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(keys + i * TICKET_SECRET_LEN, key, TICKET_SECRET_LEN) == 0)
+            return true;
+    return false;
+}
+
+/* Of a ticket key file: how many are new, and whether tickets are sealed with another one. */
+static void compare_tickets(const struct bundle *before, const struct bundle *after,
+                            const struct conf *c, struct diags *d)
+{
+    const uint8_t *was, *is;
+    size_t nwas = ticket_keys(before, &was), n = ticket_keys(after, &is), new = 0;
+    struct diag_at where = { .section = "proxy" };
+
+    if (c->proxy.ticket_keys.n > 0)
+        where = conf_at(&c->proxy.head, KEY_PROXY_TICKET_KEYS, c->proxy.ticket_keys.v[0]);
+    for (size_t i = 0; i < n; i++)
+        new += !has_key(was, nwas, is + i * TICKET_SECRET_LEN);
+    if (n == 0 && nwas > 0)
+        diag_add(d, DIAG_NOTE, where, NULL, "session ticket keys come from no file any more");
+    else if (n > 0 && (n != nwas || memcmp(was, is, n * TICKET_SECRET_LEN) != 0))
+        diag_add(d, DIAG_NOTE, where, NULL,
+                 "session ticket keys: %zu (before: %zu), %zu new; tickets are sealed with %s", n,
+                 nwas, new, has_key(was, nwas > 0 ? 1 : 0, is) ? "the same key" : "another key");
+}
+
+void edition_compare(const struct edition *before, const struct edition *after,
+                     struct inventory *news, struct diags *d)
 {
     struct err e = ERR_INIT;
     struct bundle *b = bundle_map(before->bundle_fd, &e), *a = bundle_map(after->bundle_fd, &e);
+    struct inventory was = { 0 };
 
-    *was = *is = (struct inventory){ 0 };
-    if (b != NULL && a != NULL)
-        (void)inventory_changes(b, a, was, is);
+    *news = (struct inventory){ 0 };
+    if (b != NULL && a != NULL) {
+        if (inventory_changes(b, a, &was, news))
+            inventory_diff(&was, news, d);
+        compare_tickets(b, a, after->conf, d);
+        inventory_free(&was);
+    }
     bundle_free(b);
     bundle_free(a);
 }

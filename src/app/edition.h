@@ -38,9 +38,10 @@ void edition_unbind(struct edition *ed);
 /* What it holds, out of the bundle; empty when that is damaged. inventory_free() it. */
 void edition_inventory(const struct edition *ed, struct inventory *out);
 
-/* What two hold that is not in both as it is (inventory_changes()). */
-void edition_changes(const struct edition *before, const struct edition *after,
-                     struct inventory *was, struct inventory *is);
+/* What the second one brings, entry by entry, as notes; and *news, what is not in the first as
+   it is (inventory_changes()), to be freed. */
+void edition_compare(const struct edition *before, const struct edition *after,
+                     struct inventory *news, struct diags *d);
 
 /* How many pairs and names it serves. */
 struct roster edition_roster(const struct edition *ed);

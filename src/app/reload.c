@@ -6,7 +6,6 @@
 
 #include "app/askers.h"
 #include "app/follow.h"
-#include "app/inventory_diff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -276,16 +275,6 @@ static void on_loaded(void *arg, int bundle_fd, struct diags *d, struct load_rep
         pool_offer(r->pool, r->offered);
 }
 
-/* What the new edition brings, entry by entry; told even when nothing of it fails. */
-static void tell_difference(struct reload *r)
-{
-    struct inventory before;
-
-    edition_changes(r->current, r->offered, &before, &r->news);
-    inventory_diff(&before, &r->news, &r->difference);
-    inventory_free(&before);
-}
-
 void reload_settled(struct reload *r, const char *why)
 {
     if (why != NULL) {
@@ -293,13 +282,14 @@ void reload_settled(struct reload *r, const char *why)
         give_up(r);
         return;
     }
+    /* What it brings is told even when nothing of it fails. */
+    if (r->current != NULL)
+        edition_compare(r->current, r->offered, &r->news, &r->difference);
     /* The workers have closed what is not in the new edition; now so do we. */
     if (r->current != NULL && r->started == NULL) {
         r->started = r->current->conf;
         r->current->conf = NULL;
     }
-    if (r->current != NULL)
-        tell_difference(r);
     edition_free(r->current);
     r->current = r->offered;
     r->offered = NULL;

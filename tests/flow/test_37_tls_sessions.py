@@ -5,6 +5,7 @@ import calendar
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -278,19 +279,20 @@ def test_keys_are_turned_by_their_file(sallyport, world, open_folder, certs, ver
     w = world(ticket_keys=path, reload="watch", workers=1)
     gate = sallyport(w.sections)
 
-    def turn(*keys):
+    def turn(*keys, says):
         key_file(path, *keys)
         gate.await_message(r"^reload done")
+        gate.await_message("session ticket keys: " + re.escape(says))
 
     ctx = client.context(certs, version, check="chain")
     _, of_old = visit(gate.address, ctx, OPEN)
-    turn(old, new)
+    turn(old, new, says="2 (before: 1), 1 new; tickets are sealed with the same key")
     page, _ = visit(gate.address, ctx, OPEN, of_old)
     assert page["resumed"]
-    turn(new, old)
+    turn(new, old, says="2 (before: 2), 0 new; tickets are sealed with another key")
     page, of_new = visit(gate.address, ctx, OPEN, of_old)
     assert page["resumed"]
-    turn(new)
+    turn(new, says="1 (before: 2), 0 new; tickets are sealed with the same key")
     page, _ = visit(gate.address, ctx, OPEN, of_new)
     assert page["resumed"], "a ticket that the older key opened was given again by the newest"
     page, _ = visit(gate.address, ctx, OPEN, of_old)
