@@ -32,6 +32,6 @@ libapp_a_SOURCES = \
 	src/app/role.c src/app/role.h \
 	src/app/roster.c src/app/roster.h \
 	src/app/spawn.c src/app/spawn.h \
-	src/app/stores.c src/app/stores.h \
+	src/app/stores.c src/app/stores.h src/app/stores_folder.c src/app/stores_state.h \
 	src/app/tickets.c src/app/tickets.h \
 	src/app/verdict.c src/app/verdict.h
