@@ -16,7 +16,6 @@ static const char *const auth_words[] = {
     [CLIENT_AUTH_REQUIRE] = "require",
 };
 
-#define IDENTITY_TEXT_MAX 256
 #define OTHERS_SHOWN 8
 
 /* --- for people --- */
@@ -112,20 +111,20 @@ static void print_certificates(const struct trial *t)
     }
 }
 
-/* What it is called in one word, as a terminal may show it. In an identity's text only
-   characters beyond ASCII are not escaped yet. The caller's to free(). */
-static char *readable_identity(const struct identity *id)
+/* As a terminal may show it: of a name's text, only characters beyond ASCII are not escaped yet.
+   The caller's to free(). */
+static char *shown(const char *text)
 {
-    char text[IDENTITY_TEXT_MAX], escaped[4 * IDENTITY_TEXT_MAX], *to = escaped, *out;
+    char *escaped = mem_zalloc(4 * strlen(text) + 1), *to = escaped, *out;
     locale_t user = readable_locale();
 
-    for (const char *c = identity_text(id, text, sizeof(text)); *c != '\0'; c++)
+    for (const char *c = text; *c != '\0'; c++)
         to += sprintf(to, *c & 0x80 ? "\\x%02x" : "%c", (unsigned char)*c);
-    *to = '\0';
     if (user == (locale_t)0)
-        return mem_strdup(escaped);
+        return escaped;
     out = readable(escaped, user);
     freelocale(user);
+    free(escaped);
     return out;
 }
 
@@ -133,7 +132,8 @@ static void print_client(const struct explanation *x)
 {
     const struct conf_route *r = x->trial->route->conf;
     const struct peer_file *c = x->ask->client;
-    char *identity = c != NULL ? readable_identity(c->identity) : NULL;
+    char text[IDENTITY_TEXT_MAX];
+    char *identity = c != NULL ? shown(identity_text(c->identity, text, sizeof(text))) : NULL;
 
     if (!x->trial->asked)
         line("client", "not asked for a certificate");
@@ -145,10 +145,18 @@ static void print_client(const struct explanation *x)
     free(identity);
 }
 
+static void print_rules(const struct trial *t)
+{
+    char text[VERDICT_TEXT_MAX], *out = shown(verdict_text(&t->verdict, t->route->conf, text));
+
+    line("rules", "%s", out);
+    free(out);
+}
+
 void explain_text(const struct explanation *x)
 {
     const struct trial *t = x->trial;
-    char text[ADDR_TEXT_MAX], verdict[VERDICT_TEXT_MAX];
+    char text[ADDR_TEXT_MAX];
 
     line("listener", "%s", x->listener->conf->head.name);
     print_source(x);
@@ -160,7 +168,7 @@ void explain_text(const struct explanation *x)
     if (t->npairs > 0)
         print_client(x);
     if (t->judged && t->asked)
-        line("rules", "%s", verdict_text(&t->verdict, t->route->conf, verdict));
+        print_rules(t);
     if (t->refused) {
         line("refused", "%s", t->why.text);
         line("", "(%s: %s)", t->why.name, t->why.fix != NULL ? t->why.fix : "");

@@ -12,8 +12,6 @@
 #include "proxy/relay.h"
 #include "tls/tls_stream.h"
 
-#define IDENTITY_TEXT_MAX 512
-
 enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
 
 /* Why the rules of the route do not admit it. */

@@ -165,8 +165,19 @@ struct verdict policy_judge(const struct conf_route *r, const struct identity *i
     return v;
 }
 
+/* Which of its names it was, where a pattern leaves that open. */
+static void add_name(const struct identity_name *name, const struct conf_rule *rule,
+                     char out[VERDICT_TEXT_MAX])
+{
+    char text[IDENTITY_TEXT_MAX];
+    size_t n = strlen(out);
+
+    if (name != NULL && strcmp(identity_name_text(name, text, sizeof(text)), rule->written) != 0)
+        snprintf(out + n, VERDICT_TEXT_MAX - n, ", which %s is", text);
+}
+
 static char *with_rule(const char *words, const struct conf_rule *rule, const char *key,
-                       char out[VERDICT_TEXT_MAX])
+                       const struct identity_name *name, char out[VERDICT_TEXT_MAX])
 {
     if (rule->at.line > 0)
         snprintf(out, VERDICT_TEXT_MAX, "%s %s = %s (%s:%u)", words, key, rule->written,
@@ -174,6 +185,7 @@ static char *with_rule(const char *words, const struct conf_rule *rule, const ch
     else
         snprintf(out, VERDICT_TEXT_MAX, "%s %s %s (%s)", words, key, rule->written,
                  rule->at.file != NULL ? rule->at.file : "?");
+    add_name(name, rule, out);
     return out;
 }
 
@@ -181,11 +193,12 @@ char *verdict_text(const struct verdict *v, const struct conf_route *r,
                    char out[VERDICT_TEXT_MAX])
 {
     switch (v->why) {
-    case VERDICT_ALLOWED: return with_rule("admitted by", v->rule, "allow", out);
-    case VERDICT_DENIED: return with_rule("refused by", v->rule, "deny", out);
+    case VERDICT_ALLOWED: return with_rule("admitted by", v->rule, "allow", v->name, out);
+    case VERDICT_DENIED: return with_rule("refused by", v->rule, "deny", v->name, out);
     case VERDICT_NOT_ALLOWED:
         if (r->allow.n == 1)
-            return with_rule("refused: it does not match", &r->allow.v[0], "allow", out);
+            return with_rule("refused: it does not match", &r->allow.v[0], "allow", NULL,
+                             out);
         snprintf(out, VERDICT_TEXT_MAX, "refused: none of %zu allow rules matches", r->allow.n);
         break;
     case VERDICT_ANONYMOUS:

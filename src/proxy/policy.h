@@ -53,8 +53,9 @@ static inline bool verdict_admits(const struct verdict *v)
     return v->why == VERDICT_NO_RULES || v->why == VERDICT_ALLOWED || v->why == VERDICT_ANONYMOUS;
 }
 
-#define VERDICT_TEXT_MAX 512
-/* "refused by deny = cn:retired-* (/etc/sallyport/sallyport.conf:31)". */
+#define VERDICT_TEXT_MAX 1024
+/* "refused by deny = cn:retired-* (/etc/sallyport/sallyport.conf:31), which cn:retired-7 is".
+   The name's text is as identity_text() has it. */
 char *verdict_text(const struct verdict *v, const struct conf_route *r,
                    char out[VERDICT_TEXT_MAX]);
 

@@ -299,19 +299,23 @@ static void show(char *out, size_t cap, struct span s)
     out[len] = '\0';
 }
 
-char *identity_text(const struct identity *id, char *out, size_t cap)
+char *identity_name_text(const struct identity_name *name, char *out, size_t cap)
 {
     static const char *const kinds[] = {
         [ID_CN] = "cn", [ID_OU] = "ou", [ID_O] = "o",         [ID_DNS] = "dns",
         [ID_URI] = "uri", [ID_IP] = "ip", [ID_EMAIL] = "email",
     };
+    int n = snprintf(out, cap, "%s:", kinds[name->kind]);
 
-    if (id->best == NULL) {
-        snprintf(out, cap, "serial:%s", id->serial);
-        return out;
-    }
-    int n = snprintf(out, cap, "%s:", kinds[id->best->kind]);
     if (n >= 0 && (size_t)n < cap)
-        show(out + n, cap - (size_t)n, id->best->text);
+        show(out + n, cap - (size_t)n, name->text);
+    return out;
+}
+
+char *identity_text(const struct identity *id, char *out, size_t cap)
+{
+    if (id->best != NULL)
+        return identity_name_text(id->best, out, cap);
+    snprintf(out, cap, "serial:%s", id->serial);
     return out;
 }

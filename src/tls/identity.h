@@ -48,6 +48,9 @@ void identity_free(struct identity *id);
 
 /* The name for a log line, as "uri:spiffe://x" or "cn:alice"; control characters and
    backslashes are \xNN in it, UTF-8 stays; cut to cap. */
+#define IDENTITY_TEXT_MAX 512
 char *identity_text(const struct identity *id, char *out, size_t cap);
+/* The same of one of its names. */
+char *identity_name_text(const struct identity_name *name, char *out, size_t cap);
 
 #endif

@@ -47,8 +47,8 @@ def test_the_rule_that_decides_is_told_with_its_line(gate, origin, certs):
     assert try_it(proxy, certs, None, certs.client) == "TLSV1_ALERT_ACCESS_DENIED"
     rule = proxy.await_access(reason="client-denied")["rule"]
     written = proxy.path.read_text().splitlines()
-    line = int(re.fullmatch(rf"refused by deny = cn:al\*e \({re.escape(str(proxy.path))}:(\d+)\)",
-                            rule)[1])
+    line = int(re.fullmatch(rf"refused by deny = cn:al\*e \({re.escape(str(proxy.path))}:(\d+)\), "
+                            "which cn:alice is", rule)[1])
     assert written[line - 1] == "deny = cn:al*e"
 
 

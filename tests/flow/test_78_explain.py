@@ -245,7 +245,7 @@ def test_in_words(gate, certs, clients):
         "admitted\n")
     rule = gate.path.read_text().splitlines().index("deny = cn:alf*") + 1
     assert words("--sni", "ruled.example", "--cert", clients["denied"].cert, code=1).endswith(
-        f"rules        refused by deny = cn:alf* ({gate.path}:{rule})\n"
+        f"rules        refused by deny = cn:alf* ({gate.path}:{rule}), which cn:alfred is\n"
         "refused      the client's certificate is good, and the rules of the route do not admit "
         "it\n"
         "             (client-denied: see the rule; sallyport explain shows what a certificate "
