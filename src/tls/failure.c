@@ -173,6 +173,16 @@ static enum tls_cause why_expired(SSL *ssl)
     return TLS_CAUSE_ALERT_CLOCK;
 }
 
+_Static_assert(SSL_MAX_CERT_LIST_DEFAULT == 100 * 1024, "a row of failures.tbl says 100 KiB");
+
+/* OpenSSL says so of any message; only that of certificates can be made this large by mistake. */
+static bool certificates_too_large(const struct scene *s)
+{
+    return ERR_GET_LIB(s->code) == ERR_LIB_SSL
+        && ERR_GET_REASON(s->code) == SSL_R_EXCESSIVE_MESSAGE_SIZE
+        && SSL_get_state(s->ssl) == TLS_ST_SR_CERT;
+}
+
 static bool hello_was_read(const SSL *ssl)
 {
     OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
@@ -283,6 +293,8 @@ static enum tls_cause find_cause(struct scene *s)
         cause = LOOK_UP(reasons, reason, TLS_CAUSE_COUNT);
     if (cause == TLS_CAUSE_NO_SUITE)
         return why_no_suite(s);
+    if (certificates_too_large(s))
+        return TLS_CAUSE_CLIENT_CERT_SIZE;
     if (cause != TLS_CAUSE_COUNT)
         return cause;
     return from_ending(s);

@@ -55,6 +55,17 @@ static int verify_chain(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sen
     return rc;
 }
 
+/* As its Certificate message in TLS 1.3: that of TLS 1.2 has a few bytes less beside them. */
+static size_t message_size(X509 *leaf, const STACK_OF(X509) *sent)
+{
+    size_t size = 4 + 5 + (size_t)i2d_X509(leaf, NULL);
+
+    for (int i = 0; i < sk_X509_num(sent); i++)
+        if (sk_X509_value(sent, i) != leaf)
+            size += 5 + (size_t)i2d_X509(sk_X509_value(sent, i), NULL);
+    return size;
+}
+
 static int verify(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
                   SSL_verify_cb callback, struct tls_failure *why)
 {
@@ -62,6 +73,10 @@ static int verify(const struct tls_ctx *c, X509 *leaf, STACK_OF(X509) *sent,
         || (leaf == NULL && c->client_auth == TLS_CLIENT_REQUEST))
         return 0;
     sslerr_clear();
+    if (leaf != NULL && message_size(leaf, sent) > (size_t)SSL_CTX_get_max_cert_list(c->ssl_ctx)) {
+        failure_early(TLS_CAUSE_CLIENT_CERT_SIZE, NULL, why);
+        return -1;
+    }
     if (leaf == NULL)
         ERR_raise(ERR_LIB_SSL, SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE);
     else if (verify_chain(c, leaf, sent, callback) == 0)

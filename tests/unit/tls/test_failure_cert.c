@@ -99,6 +99,34 @@ Test(failure_cert, none_sent)
     gate_free(&g);
 }
 
+/* "DNS:n0000.example.com,DNS:n0001..." */
+static char *many_names(unsigned n)
+{
+    static const char form[] = "DNS:n%04u.example.com,";
+    size_t each = strlen("DNS:n0000.example.com,");
+    char *text = malloc(n * each + 1);
+
+    cr_assert_not_null(text);
+    for (unsigned i = 0; i < n; i++)
+        snprintf(text + i * each, each + 1, form, i);
+    text[n * each - 1] = '\0';
+    return text;
+}
+
+Test(failure_cert, too_large)
+{
+    struct gate g = gate();
+    char *names = many_names(6000);
+    struct made large = make_cert(&(struct cert_spec){ .cn = "large", .issuer = &g.ca,
+                                                       .san = names });
+
+    refuses(&g, &large, NULL, TLS_CAUSE_CLIENT_CERT_SIZE,
+            "the client's certificate and those sent with it are larger than 100 KiB");
+    free(names);
+    made_free(&large);
+    gate_free(&g);
+}
+
 Test(failure_cert, none_sent_and_many_would_do)
 {
     struct gate g = gate();
