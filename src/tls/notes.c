@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -47,6 +48,15 @@ static void dates_text(const X509 *x, int error, char *out, size_t cap)
         snprintf(out, cap, "%s (%s)", distance, date);
 }
 
+/* OpenSSL finds no issuer for a certificate whose extensions it cannot read, and says just that. */
+static int error_of(X509_STORE_CTX *store, X509 *x)
+{
+    if (X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        && (X509_get_extension_flags(x) & EXFLAG_INVALID) != 0)
+        X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_EXTENSION);
+    return X509_STORE_CTX_get_error(store);
+}
+
 int notes_verify(int ok, X509_STORE_CTX *store)
 {
     X509 *x = X509_STORE_CTX_get_current_cert(store), *leaf = X509_STORE_CTX_get0_cert(store);
@@ -60,6 +70,7 @@ int notes_verify(int ok, X509_STORE_CTX *store)
         x = leaf;
     if (x == NULL)
         return ok;
+    error = error_of(store, x);
     cert_subject(x, name);
     cert_issuer(x, issuer);
     if (!revocation_when(store, x, dates, sizeof(dates)))

@@ -337,6 +337,26 @@ Test(failure_cert, anything_else_in_the_words_of_openssl)
     gate_free(&g);
 }
 
+Test(failure_cert, an_extension_that_cannot_be_read)
+{
+    struct gate g = gate();
+    struct made c = make_client("alice", &g.ca);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *e;
+
+    ASN1_OCTET_STRING_set(value, (const unsigned char *)"\x30\x05\x82\x7f" "abc", 7);
+    e = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value);
+    X509_add_ext(c.x, e, -1);
+    X509_sign(c.x, g.ca.key, EVP_sha256());
+    refuses(&g, &c, NULL, TLS_CAUSE_CLIENT_CERT_OTHER,
+            "client certificate CN=alice was refused: invalid or inconsistent certificate "
+            "extension");
+    X509_EXTENSION_free(e);
+    ASN1_OCTET_STRING_free(value);
+    made_free(&c);
+    gate_free(&g);
+}
+
 /* request: without a certificate all is well, a bad one is refused with the same words. */
 Test(failure_cert, a_certificate_that_is_only_requested)
 {
