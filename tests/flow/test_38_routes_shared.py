@@ -1,5 +1,5 @@
-"""One address for clients of every kind: without certificates, without server names (Java), of
-HTTP/2 alone (gRPC), and those that show a certificate. Nobody else comes to what these reach."""
+"""One address for clients of every kind, as careless ones and attackers meet it: nobody comes to
+what asks for certificates but who shows one. (Java and gRPC: test_38_shared_clients.py.)"""
 
 import re
 import subprocess
@@ -9,8 +9,6 @@ import pytest
 from harness import client, tools
 from harness.origin import echo
 from harness.waiting import PATIENCE
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"    # RFC 9113 3.4
 
 
 @pytest.fixture(scope="module")
@@ -57,31 +55,6 @@ def test_curl(shared, certs):
     done = tools.run("curl", "-sS", "--cacert", certs.ca.cert, f"https://127.0.0.1:{port}/")
     assert done.returncode == 60, done.stderr
     assert "sni" not in shared.gate.await_access(route="old")
-
-
-@pytest.mark.parametrize("host, cn", [("127.0.0.1", "old"), ("web.example", "web"),
-                                      ("a.web.example", "old")])
-def test_java(shared, tmp_path, host, cn):
-    """Java sends no server name for an address. Its keytool shows whom it met."""
-    hosts = tmp_path / "hosts"
-    hosts.write_text("127.0.0.1 web.example a.web.example\n")
-    done = tools.run("keytool", "-printcert", "-sslserver", f"{host}:{shared.address[1]}",
-                     f"-J-Djdk.net.hosts.file={hosts}")
-    assert f"Owner: CN={cn}\n" in done.stdout, done.stdout + done.stderr
-    line = shared.gate.await_access(route=cn)
-    assert line.get("sni") == (host if host != "127.0.0.1" else None)
-
-
-def test_who_speaks_http2_alone(shared, certs):
-    """gRPC clients end a connection on which h2 was not chosen."""
-    with client.connect(shared.address, certs, name="grpc.example", alpn=["h2"]) as tls:
-        assert tls.selected_alpn_protocol() == "h2"
-        tls.sendall(PREFACE)
-        heard = b""
-        while len(heard) < len(PREFACE):
-            heard += tls.recv(100)
-        assert heard == PREFACE
-    assert shared.gate.await_access(route="grpc")["alpn"] == "h2"
 
 
 def test_who_shows_a_certificate(shared, certs):
