@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/str.h"
+
 enum { HANDSHAKE_RECORD = 22, CLIENT_HELLO = 1, RECORD_MAX = 16384 };
 enum { EXT_SERVER_NAME = 0, EXT_ALPN = 16, NAME_HOST = 0 };
 
@@ -162,4 +164,12 @@ enum hello_state hello_read(const uint8_t *p, size_t len, struct hello *out)
     if (r.more && !r.bad && len < HELLO_MAX)
         return HELLO_MORE;
     return r.more || r.bad || r.left > 0 ? HELLO_OTHER : HELLO_WHOLE;
+}
+
+bool hello_offers(const struct hello *h, const char *protocol)
+{
+    for (size_t at = 0; at < h->alpn_len; at += 1u + h->alpn[at])
+        if (str_eq((struct span){ (const char *)h->alpn + at + 1, h->alpn[at] }, protocol))
+            return true;
+    return false;
 }

@@ -121,6 +121,15 @@ static void close_streams(struct conn *c, enum reason why)
     stream_close(&c->upstream);
 }
 
+/* Every library of gRPC demands that h2 be agreed on. It looks when the handshake is over, and
+   leaves without a word: only here can anybody say why. */
+static bool left_for_h2(const struct conn *c)
+{
+    return c->misses_h2 && c->relay.up.bytes == 0 && c->relay.up.buf.len == 0
+        && (c->reason == REASON_DONE || c->reason == REASON_CLIENT_CUT
+            || c->reason == REASON_CLIENT_RESET);
+}
+
 void conn_end(struct conn *c, enum reason why)
 {
     struct conn_env *env = c->env;
@@ -130,6 +139,10 @@ void conn_end(struct conn *c, enum reason why)
         return;
     if (!lingered)
         c->reason = why;
+    if (left_for_h2(c)) {
+        c->reason = REASON_CLIENT_WANTS_H2;
+        c->error = 0;
+    }
     conn_log_end(c);
     c->state = CONN_ENDED;
     env->count->reason[c->reason]++;

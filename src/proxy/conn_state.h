@@ -61,6 +61,7 @@ struct conn {
     bool client_lifted, upstream_lifted;    /* TCP_USER_TIMEOUT is lifted */
     bool holds_keys;            /* of snap: its handshake is not over */
     bool awaits_header;         /* a PROXY header comes before all else */
+    bool misses_h2;             /* it offers HTTP/2 alone, and the route has no alpn */
     bool plain;                 /* the client speaks no TLS, and may (plaintext_from) */
     bool told;                  /* the handshake's failure has its line already */
 };

@@ -18,6 +18,8 @@ def test_alpn(gate, origin, certs, version, ours, theirs, agreed):
     proxy = gate(origin(echo).address, alpn=ours)
     with client.Careful(proxy.address, certs, version=version, alpn=theirs).handshake() as c:
         assert c.tls.selected_alpn_protocol() == agreed
+        c.send(b"ping")
+        assert c.receive(4) == b"ping"
         c.end()
         assert c.recv() == b""
     assert proxy.await_access(reason="done").get("alpn") == agreed

@@ -9,15 +9,25 @@ import sys
 
 import pytest
 
+from harness import client
 from harness.java_clients import JavaClients
 from harness.jobs import Failed, Jobs
+from harness.origin import echo
 from harness.shared_address import (CONTROLLER, LEDGER, NAMES, SEGMENTS, WEB, Address, Frames,
                                     Identity, configuration)
 from harness.shared_crowd import TLS12, TLS13, Crowd
 from harness.waiting import until
 
 ORDERLY = {"done", "client-cut"}
+LEFT = {*ORDERLY, "client-reset"}       # it may not have read the tickets
 NODE = ",".join(f"DNS:{n}" for n in (CONTROLLER, WEB, LEDGER, "localhost")) + ",IP:127.0.0.1"
+MORE = """
+[route plain]
+listen = 127.0.0.1:0
+sni = plain.example.com
+store = node
+upstream = {echo}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +77,8 @@ def start(sallyport, origin, services, pairs, certs, tmp_path):
                      **{n: services.do("serve", name=s)["address"] for n, s in names.items()}}
         identity = Identity(tmp_path, certs)
         identity.show(pairs["node-now"], pairs["pravega-now"])
-        return Address(sallyport(configuration(addresses) + more), frames, names, identity)
+        text = configuration(addresses) + more.format(echo=origin(echo).address)
+        return Address(sallyport(text), frames, names, identity)
     return make
 
 
@@ -104,6 +115,26 @@ def test_grpc_where_other_protocols_are_offered(address, rpc):
     line = address.gate.await_access(route="web")
     assert (line["cause"], line["side"]) == ("no-shared-alpn", "client")
     assert "h2" in line["what"] and "alpn" in line["fix"]
+
+
+def test_grpc_where_no_protocol_is_offered(start, rpc, certs):
+    """It leaves in silence when the handshake is over. Others that do so had no such reason."""
+    address = start(MORE)
+    assert "ALPN" in address.refuse_grpc(rpc, "plain.example.com")
+    line = address.gate.await_access(route="plain")
+    assert (line["reason"], line["level"]) == ("client-wants-h2", "warn")
+    assert (line["sni"], line["tls"], line["bytes_in"]) == ("plain.example.com", TLS13, "0")
+    assert "HTTP/2" in line["what"] and "alpn = h2" in line["what"] and "error" not in line
+    for alpn, first, reasons in (
+            (["h2", "http/1.1"], b"", LEFT), (None, b"", LEFT), (["h2"], b"hello", LEFT),
+            (["h2", "grpc-exp"], b"", {"client-wants-h2"})):
+        with client.connect(address.gate.address, certs, "plain.example.com", check="chain",
+                            alpn=alpn) as tls:
+            assert tls.selected_alpn_protocol() is None
+            tls.sendall(first)
+            assert not first or tls.recv(100) == first
+        line = address.gate.await_access(route="plain")
+        assert line["reason"] in reasons and line["bytes_in"] == str(len(first)), (alpn, line)
 
 
 @pytest.mark.parametrize("who, cause, identity", [

@@ -121,6 +121,17 @@ Test(hello, says_name_and_protocols)
     cr_assert_arr_eq(h.alpn, "\x02h2\x08http/1.1", 12);
 }
 
+Test(hello, offers_whole_names_of_protocols)
+{
+    const struct hello h = { .alpn_len = 16, .alpn = "\x08grpc-exp\x02h2\x03h2c" };
+
+    cr_expect(hello_offers(&h, "h2"));
+    cr_expect(hello_offers(&h, "h2c"));
+    cr_expect_not(hello_offers(&h, "h"));
+    cr_expect_not(hello_offers(&h, "grpc"));
+    cr_expect_not(hello_offers(&(struct hello){ 0 }, "h2"));
+}
+
 Test(hello, may_be_without_extensions)
 {
     struct made msg = message(NULL), m = records(&msg, 0);
