@@ -218,7 +218,7 @@ def test_a_rate_counts_when_the_client_is_known(behind):
             new = stack.enter_context(dial_from(gate, "127.0.0.2"))
             for one in (sock, new):
                 one.sendall(header_v1("203.0.113.9", 1) + b"GET / HTTP/1.1\r\n\r\n")
-        until("each has a line", lambda: len([r for r in list(gate.records) if "reason" in r]) == 40)
+        until("each has a line", lambda: sum("reason" in r for r in list(gate.records)) == 40)
         seconds = int(time.monotonic()) - int(began) + 1
     admitted = [r for r in gate.records if r.get("reason") == "handshake-failed"]
     assert 2 <= len(admitted) <= 2 * seconds
