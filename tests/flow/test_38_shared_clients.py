@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from harness import client
+from harness import client, gate
 from harness.java_clients import JavaClients
 from harness.jobs import Failed, Jobs
 from harness.origin import echo
@@ -85,6 +85,29 @@ def start(sallyport, origin, services, pairs, certs, tmp_path):
 @pytest.fixture
 def address(start):
     return start()
+
+
+# --- what is said of the example beforehand ---
+
+def test_the_example_as_it_stands(start, pairs, certs):
+    """check finds nothing in it, and explain says of its clients what becomes of them."""
+    path = start().gate.path
+    done = gate.run("check", "-c", path)
+    assert done.returncode == 0
+    said = [line for line in (done.stdout + done.stderr).splitlines() if ": warning: " in line]
+    assert not [line for line in said if "[proxy] user" not in line]
+    both = ["--sni", LEDGER, "--alpn", "h2"]
+    for flags, route, cause in (
+            ([], "cassandra", None), (["--alpn", "h2"], "cassandra", None),
+            (["--sni", SEGMENTS], "segments", None),
+            (["--sni", CONTROLLER, "--alpn", "h2"], "controller", None),
+            (["--sni", WEB, "--alpn", "h2"], "web", "no-shared-alpn"),
+            (["--sni", LEDGER, "--cert", certs.client.cert], "ledger", None),
+            (["--sni", LEDGER], "ledger", "no-client-certificate"),
+            ([*both, "--cert", pairs["planner"].cert], "ledger-rpc", None),
+            ([*both, "--cert", certs.client.cert], "ledger-rpc", "client-denied")):
+        said = json.loads(gate.run("explain", "--json", "-c", path, *flags).stdout)
+        assert (said["route"]["name"], said["cause"]) == (route, cause), flags
 
 
 # --- gRPC ---
@@ -246,7 +269,7 @@ def test_through_a_reload(address, java, pairs):
     assert serial == int(pairs["pravega-then"].serial, 16)
     all_go_on()
     gate.signal(signal.SIGHUP)
-    gate.await_message(r"^reload done")
+    until("the reload by HUP", lambda: any("hup" in r.get("cause", "") for r in gate.records[:]))
     all_go_on()
     for c, _ in opened:
         java.do("hush", connection=c)
