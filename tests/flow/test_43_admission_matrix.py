@@ -134,7 +134,7 @@ ROWS = [
     Row("alice", "cn", None, "admitted by allow = cn:al*"),
     Row("alfred", "cn", DENIED, "refused by deny = cn:alf*"),
     Row("bob", "cn", DENIED, "does not match allow = cn:al*"),
-    Row("nul-cn", "cn", DENIED, "does not match allow = cn:al*"),
+    Row("nul-cn", "cn", DENIED, "unreadable ones, for rules on names"),
     Row("alice", "exact-cn", None, "admitted by allow = cn:alice"),
     Row("umlaut", "exact-cn", None, "admitted by allow = cn:Jörg *"),
     Row("nul-cn", "exact-cn", DENIED, "none of 2 allow rules matches"),
