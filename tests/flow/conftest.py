@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from harness import certs as certs_module          # noqa: E402
 from harness.gate import Gate, render               # noqa: E402
+from harness.java_client import JavaClient          # noqa: E402
 from harness.keytool import Stores                  # noqa: E402
 from harness.origin import Origin                   # noqa: E402
 
@@ -63,6 +64,14 @@ def certs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory):
     made = Stores(tmp_path_factory.mktemp("stores"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def java():
+    """A client of Java's (harness/java_client.py). One JVM serves all who ask."""
+    made = JavaClient()
     yield made
     made.close()
 

@@ -14,8 +14,11 @@ import time
 
 import pytest
 
-from harness import client, findings
+from harness import client, findings, tools
+from harness.certs import openssl
 from harness.gate import render, run
+from harness.java_client import PASSWORD
+from harness.origin import echo
 from harness.waiting import until
 
 # The routes of one address, by the name a client asks for.
@@ -141,6 +144,70 @@ def test_nothing_resumes_off_the_diagonal(sallyport, world):
     reloaded(gate)
     assert after_crl.resumed(gate.address, workers) == diagonal(OPEN, TRUST_B)
     assert before.resumed(gate.address, workers) == diagonal(OPEN, TRUST_B)
+
+
+@pytest.fixture
+def echoing(sallyport, world, origin):
+    """The routes of a world, with an echo behind them."""
+    sections = world().sections
+    for name in NAMES:
+        sections[f"route {name}"]["upstream"] = origin(echo).address
+    return sallyport(sections)
+
+
+PING = b"ping\n"
+EACH_VERSION = pytest.mark.parametrize("version", ["1.2", "1.3"])
+
+
+@EACH_VERSION
+def test_the_same_with_openssl(echoing, certs, tmp_path, version):
+    def resumes(at, *session):
+        said, _ = tools.converse(
+            "openssl", "s_client", "-connect", "%s:%d" % echoing.address, "-quiet", "-no_ign_eof",
+            "-tls" + version.replace(".", "_"), "-servername", at, "-cert", certs.client.cert,
+            "-key", certs.client.key, *session, send=PING, expect=PING)
+        assert PING.decode() in said
+        return echoing.await_access(sni=at)["resumed"] == "yes"
+
+    for of in NAMES:
+        assert not resumes(of, "-sess_out", tmp_path / of)
+        assert [at for at in NAMES if resumes(at, "-sess_in", tmp_path / of)] == [of]
+
+
+@EACH_VERSION
+def test_the_same_with_java(sallyport, world, certs, java, origin, tmp_path, version):
+    """It takes a session to the server name that it comes from; so here a policy has addresses
+    instead. Its cache has one session, that of the last visit."""
+    sections, keystore = world().sections, tmp_path / "client.p12"
+    for i, name in enumerate(NAMES):
+        sections[f"route {name}"] |= {
+            "sni": None, "listen": [f"127.0.0.{i + 2}:0", f"127.0.1.{i + 2}:0"],
+            "upstream": origin(echo).address}
+    gate = sallyport(sections, listeners=2 * len(NAMES))
+    listeners = sorted(gate.listeners)
+    first, second = (dict(zip(NAMES, listeners[i:])) for i in (0, len(NAMES)))
+    openssl("pkcs12", "-export", "-in", certs.client.cert, "-inkey", certs.client.key,
+            "-out", keystore, "-passout", f"pass:{PASSWORD}")
+
+    for of, at in itertools.product(NAMES, NAMES):
+        context, met = java.new_context(), []
+        for name, address in (of, first[of]), (of, second[of]), (at, first[at]):
+            assert java.visit(address, f"TLSv{version}", keystore=keystore,
+                              context=context) == "echo"
+            met.append(gate.await_access(route=name)["resumed"])
+        assert met == ["no", "yes", "yes" if of == at else "no"], (of, at)
+
+
+@EACH_VERSION
+@pytest.mark.parametrize("name", NAMES)
+def test_gnutls_resumes_where_it_was(echoing, certs, name, version):
+    """gnutls-cli takes its session to the name that it comes from, and to no other."""
+    tools.converse(
+        "gnutls-cli", "--port", echoing.address[1], "--no-ca-verification", "--sni-hostname", name,
+        "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}", "--resume", "--waitresumption",
+        f"--x509certfile={certs.client.cert}", f"--x509keyfile={certs.client.key}",
+        echoing.address[0], send=PING, expect=PING)
+    assert [echoing.await_access(sni=name)["resumed"] for _ in range(2)] == ["no", "yes"]
 
 
 def key_file(path, *keys):

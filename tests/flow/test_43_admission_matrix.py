@@ -11,7 +11,6 @@ import typing
 import pytest
 
 from harness.gate import Gate, render, run
-from harness.java_client import JavaClient
 from harness.origin import Origin, echo
 from harness.people import World
 from harness.tls_clients import GnuTLS, Java, OpenSSL, Python
@@ -203,11 +202,9 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def clients():
-    jvm = JavaClient()
-    yield {"python": Python(), "openssl": OpenSSL(), "gnutls": GnuTLS(),
-           "java": Java(jvm, obeys=False), "java that obeys": Java(jvm, obeys=True)}
-    jvm.close()
+def clients(java):
+    return {"python": Python(), "openssl": OpenSSL(), "gnutls": GnuTLS(),
+            "java": Java(java, obeys=False), "java that obeys": Java(java, obeys=True)}
 
 
 @pytest.fixture(scope="module")

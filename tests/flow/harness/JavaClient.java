@@ -68,13 +68,12 @@ final class JavaClient {
             context = newContext(job[5], job[6].equals("obeys"));
             contexts.put(job[0], context);
         }
-        try (Socket raw = new Socket()) {
+        try (Socket raw = new SomePort()) {
             raw.connect(new InetSocketAddress(host, port), PATIENCE_MS);
             raw.setSoTimeout(PATIENCE_MS);
             raw.setTcpNoDelay(true);
-            /* Sessions are cached under this name, so that one is offered to every server name. */
             SSLSocket tls = (SSLSocket) context.getSocketFactory().createSocket(
-                raw, "gate", port, true);
+                raw, "gate", raw.getPort(), true);
             SSLParameters with = tls.getSSLParameters();
             with.setProtocols(new String[] { job[3] });
             with.setServerNames(job[4].equals("-") ? List.of() : List.of(new SNIHostName(job[4])));
@@ -113,6 +112,14 @@ final class JavaClient {
         }
         context.init(keys, new TrustManager[] { new Trusting() }, null);
         return context;
+    }
+
+    /* JSSE keeps sessions by host and port: with these, one is offered at every address. */
+    private static final class SomePort extends Socket {
+        @Override
+        public int getPort() {
+            return 443;
+        }
     }
 
     /* Sends its one certificate, whatever is asked for. */
