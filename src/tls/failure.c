@@ -178,9 +178,14 @@ _Static_assert(SSL_MAX_CERT_LIST_DEFAULT == 100 * 1024, "a row of failures.tbl s
 /* OpenSSL says so of any message; only that of certificates can be made this large by mistake. */
 static bool certificates_too_large(const struct scene *s)
 {
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(s->ssl);
+    bool reads_them = state == TLS_ST_SR_CERT;
+
+#if OPENSSL_VERSION_NUMBER >= 0x30200000L
+    reads_them = reads_them || state == TLS_ST_SR_COMP_CERT;    /* compressed (RFC 8879) */
+#endif
     return ERR_GET_LIB(s->code) == ERR_LIB_SSL
-        && ERR_GET_REASON(s->code) == SSL_R_EXCESSIVE_MESSAGE_SIZE
-        && SSL_get_state(s->ssl) == TLS_ST_SR_CERT;
+        && ERR_GET_REASON(s->code) == SSL_R_EXCESSIVE_MESSAGE_SIZE && reads_them;
 }
 
 static bool hello_was_read(const SSL *ssl)
