@@ -159,6 +159,14 @@ static void record_failure(struct tls_conn *t, bool timed_out)
         ERR_clear_error();
 }
 
+/* OpenSSL calls only a close_notify of level "warning" one; the level means nothing in TLS 1.3
+   (RFC 8446 6), and Java 21 sends another. A fatal alert would have left an error. */
+static bool was_closed(const struct tls_conn *t)
+{
+    return SSL_is_init_finished(t->ssl) && ERR_peek_error() == 0
+        && (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 static enum stream_io after(struct tls_conn *t, int rc)
 {
     int error = SSL_get_error(t->ssl, rc);
@@ -171,6 +179,8 @@ static enum stream_io after(struct tls_conn *t, int rc)
     case SSL_ERROR_ZERO_RETURN:
         return STREAM_EOF;
     case SSL_ERROR_SYSCALL:
+        if (was_closed(t))
+            return STREAM_EOF;
         if (t->eof) {
             ERR_clear_error();
             return STREAM_CUT;
