@@ -242,6 +242,10 @@ def explain(gate, route, who):
     return said
 
 
+# OpenSSL 3.2 and later send certificates compressed, and have another alert for these.
+COMPRESSED = {"client-certificate-too-large": "bad_certificate"}
+
+
 def alert_of(cause, version):
     if cause is None:
         return "echo"
@@ -298,4 +302,4 @@ def meet(gate, client, version, route, who, said, but):
         said = explain(gate, route, None)
     gate.visits += 1
     compare(gate.await_access(sni=name), said)
-    assert told == alert_of(said["cause"], version)
+    assert told in (alert_of(said["cause"], version), COMPRESSED.get(said["cause"]))
