@@ -112,3 +112,16 @@ char *dns_wildcard(char *name)
     *--dot = '*';
     return dot;
 }
+
+size_t uri_path(struct span uri)
+{
+    const char *colon = memchr(uri.p, ':', uri.len);
+    size_t i = colon != NULL ? (size_t)(colon - uri.p) : uri.len;
+
+    if (uri.len - i < 3 || memcmp(uri.p + i, "://", 3) != 0)
+        return i;
+    for (i += 3; i < uri.len; i++)
+        if (strchr("/?#", uri.p[i]) != NULL)
+            break;
+    return i;
+}

@@ -1,6 +1,6 @@
 /*
- * names: from texts to numbers, in the order they were added; and DNS names as they
- * are compared.
+ * names: from texts to numbers, in the order they were added; and DNS names and URIs as
+ * they are compared.
  *
  * One text may have several numbers: they are found in the order of adding. The texts
  * are borrowed and must outlive the table. Nothing is ever taken out.
@@ -52,5 +52,9 @@ size_t dns_fold(struct span name, char out[DNS_NAME_MAX + 1]);
  * over it; where it begins is returned, or NULL for a name of one label.
  */
 char *dns_wildcard(char *name);
+
+/* Where a URI's path begins, or what comes in its place: up to there case is of no account
+   (RFC 3986 6.2.2.1). Without a host that is at the colon, and another "://" is of the path. */
+size_t uri_path(struct span uri);
 
 #endif

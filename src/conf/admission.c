@@ -47,12 +47,12 @@ static const char *line_of(const struct conf_rule *rule, char out[32])
 /* The first character that no URI has there (RFC 3986), or NULL. */
 static const char *foreign(const char *uri)
 {
-    const char *authority = strstr(uri, "://");
-    const char *path = authority != NULL ? authority + 3 + strcspn(authority + 3, "/?#") : uri;
+    const char *path = uri + uri_path((struct span){ uri, strlen(uri) });
+    const char *from = *path == ':' ? uri : path;       /* a host may be an IPv6 address */
 
     for (const char *c = uri; *c != '\0'; c++)
         if (*c <= ' ' || *c >= 0x7f || strchr("\"<>\\^`{|}", *c) != NULL
-            || (c >= path && (*c == '[' || *c == ']')))
+            || (c >= from && (*c == '[' || *c == ']')))
             return c;
     return NULL;
 }

@@ -65,17 +65,15 @@ static char *dns_pattern(const char *text, struct refusal *r)
 /* Scheme and host do not know case (RFC 3986 6.2.2.1), the path does. */
 static char *uri_pattern(const char *text, struct refusal *r)
 {
-    const char *colon = strchr(text, ':'), *path = colon;
+    const char *path = text + uri_path((struct span){ text, strlen(text) });
     const char *wide = strstr(text, "**");
     char *out;
 
-    if (colon == NULL) {
+    if (strchr(text, ':') == NULL) {
         err_setx(&r->hint, "write it whole, as in uri:spiffe://example.org/ns/prod/sa/*");
         err_setx(&r->why, "a URI has a scheme");
         return NULL;
     }
-    if (strncmp(colon, "://", 3) == 0)
-        path = colon + 3 + strcspn(colon + 3, "/?#");
     /* Behind it would be host or path, and so without regard to case or with it. */
     if (wide != NULL && wide < path && wide[strspn(wide, "*")] != '\0') {
         err_setx(&r->hint, "scheme and host take '*'");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/glob.h"
+#include "base/names.h"
 
 /* Bytes that no name has, whatever OpenSSL lets pass. */
 static bool is_sound(struct span name)
@@ -27,20 +28,6 @@ static bool is_host(struct span name)
         before = c;
     }
     return before != '.';
-}
-
-/* Where a URI's path begins, or what comes in its place. */
-static size_t path_of(struct span uri)
-{
-    const char *colon = memchr(uri.p, ':', uri.len);
-    size_t i = colon != NULL ? (size_t)(colon - uri.p) : uri.len;
-
-    if (uri.len - i < 3 || memcmp(uri.p + i, "://", 3) != 0)
-        return i;               /* no host: another "://" is of the path */
-    for (i += 3; i < uri.len; i++)
-        if (strchr("/?#", uri.p[i]) != NULL)
-            break;
-    return i;
 }
 
 static size_t host_of(struct span email)
@@ -71,7 +58,7 @@ static bool name_matches(const struct conf_rule *r, struct span name)
         return false;
     switch (r->kind) {
     case RULE_DNS: return is_host(name) && glob_match(pattern, name, ".", 0, name.len);
-    case RULE_URI: return glob_match(pattern, name, "/?#", 0, path_of(name));
+    case RULE_URI: return glob_match(pattern, name, "/?#", 0, uri_path(name));
     case RULE_EMAIL: return glob_match(pattern, name, "@", host_of(name), name.len);
     case RULE_IP: return is_in(&r->net, name);
     default: return glob_match(pattern, name, "", 0, 0);
