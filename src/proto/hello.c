@@ -166,10 +166,10 @@ enum hello_state hello_read(const uint8_t *p, size_t len, struct hello *out)
     return r.more || r.bad || r.left > 0 ? HELLO_OTHER : HELLO_WHOLE;
 }
 
-bool hello_offers(const struct hello *h, const char *protocol)
+bool alpn_has(const uint8_t *list, size_t len, const char *protocol)
 {
-    for (size_t at = 0; at < h->alpn_len; at += 1u + h->alpn[at])
-        if (str_eq((struct span){ (const char *)h->alpn + at + 1, h->alpn[at] }, protocol))
+    for (size_t at = 0; at < len; at += 1u + list[at])
+        if (str_eq((struct span){ (const char *)list + at + 1, list[at] }, protocol))
             return true;
     return false;
 }

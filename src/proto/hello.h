@@ -41,7 +41,7 @@ struct hello {
 /* Of the first len bytes of a connection. `out` is complete with HELLO_WHOLE only. */
 enum hello_state hello_read(const uint8_t *p, size_t len, struct hello *out);
 
-/* Is this protocol among those it offers? */
-bool hello_offers(const struct hello *h, const char *protocol);
+/* Is this protocol in such a list? */
+bool alpn_has(const uint8_t *list, size_t len, const char *protocol);
 
 #endif

@@ -133,8 +133,8 @@ static void choose_route(struct conn *c, const struct hello *h)
         conn_linger(c, &c->client, REASON_HANDSHAKE_FAILED);
         return;
     }
-    c->misses_h2 = c->route->conf->alpn.n == 0 && hello_offers(h, "h2")
-        && !hello_offers(h, "http/1.1");
+    c->misses_h2 = c->route->conf->alpn.n == 0 && alpn_has(h->alpn, h->alpn_len, "h2")
+        && !alpn_has(h->alpn, h->alpn_len, "http/1.1");
     begin_tls(c);
 }
 

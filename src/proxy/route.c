@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "proto/hello.h"
+
 void route_table_init(struct route_table *t, const struct conf_listener *l)
 {
     *t = (struct route_table){ .listener = l };
@@ -40,11 +42,9 @@ static const struct names_item *candidates(const struct route_table *t, const ch
 /* Does it offer one of the client's protocols? */
 static bool shares_protocol(const struct conf_strs *offered, const struct route_ask *ask)
 {
-    for (size_t at = 0; at < ask->alpn_len; at += 1u + ask->alpn[at])
-        for (size_t i = 0; i < offered->n; i++)
-            if (str_eq((struct span){ (const char *)ask->alpn + at + 1, ask->alpn[at] },
-                       offered->v[i]))
-                return true;
+    for (size_t i = 0; i < offered->n; i++)
+        if (alpn_has(ask->alpn, ask->alpn_len, offered->v[i]))
+            return true;
     return false;
 }
 

@@ -125,11 +125,11 @@ Test(hello, offers_whole_names_of_protocols)
 {
     const struct hello h = { .alpn_len = 16, .alpn = "\x08grpc-exp\x02h2\x03h2c" };
 
-    cr_expect(hello_offers(&h, "h2"));
-    cr_expect(hello_offers(&h, "h2c"));
-    cr_expect_not(hello_offers(&h, "h"));
-    cr_expect_not(hello_offers(&h, "grpc"));
-    cr_expect_not(hello_offers(&(struct hello){ 0 }, "h2"));
+    cr_expect(alpn_has(h.alpn, h.alpn_len, "h2"));
+    cr_expect(alpn_has(h.alpn, h.alpn_len, "h2c"));
+    cr_expect_not(alpn_has(h.alpn, h.alpn_len, "h"));
+    cr_expect_not(alpn_has(h.alpn, h.alpn_len, "grpc"));
+    cr_expect_not(alpn_has(NULL, 0, "h2"));
 }
 
 Test(hello, may_be_without_extensions)
