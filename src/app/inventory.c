@@ -52,6 +52,11 @@ static bool read_store(struct reading *r, const uint8_t *p, size_t len)
     return !u.bad;
 }
 
+static bool is_store(const char *entry)
+{
+    return strncmp(entry, "store/", strlen("store/")) == 0;
+}
+
 bool inventory_read(struct bundle *b, struct inventory *out)
 {
     struct reading r = { .out = out };
@@ -62,7 +67,7 @@ bool inventory_read(struct bundle *b, struct inventory *out)
 
     *out = (struct inventory){ .from = bundle_ref(b) };
     for (size_t i = 0; good && bundle_nth(b, i, &name, &p, &len); i++) {
-        if (strncmp(name, "store/", strlen("store/")) == 0)
+        if (is_store(name))
             good = read_store(&r, p, len);
         else if (strcmp(name, INVENTORY_ENTRY) == 0)
             good = read_items(&r, p, len);
@@ -93,18 +98,17 @@ static bool read_changed(struct reading *was, struct unpack a, struct reading *i
     }
 }
 
-/* The entry of that name: of both, or only what the first one has (`alone`). */
-static bool read_entry(struct reading *r, struct reading *other, bool alone, size_t i)
+/* The entry of that name and these bytes, and the other's of that name; with `alone` only if that
+   has none, having been read from there. */
+static bool read_entry(struct reading *r, const char *name, const uint8_t *p, size_t n,
+                       struct reading *other, bool alone)
 {
-    const char *name;
-    const uint8_t *p, *q;
-    size_t n = 0, m = 0;
+    size_t m = 0;
+    const uint8_t *q = bundle_get(other->out->from, &m, "%s", name);
 
-    (void)bundle_nth(r->out->from, i, &name, &p, &n);
-    q = bundle_get(other->out->from, &m, "%s", name);
     if (alone && q != NULL)
-        return true;            /* it was read from the other side */
-    if (strncmp(name, "store/", strlen("store/")) == 0)
+        return true;
+    if (is_store(name))
         return read_changed(r, (struct unpack){ p, n, false },
                             other, (struct unpack){ q, q != NULL ? m : 0, false });
     if (strcmp(name, INVENTORY_ENTRY) != 0 || (q != NULL && n == m && memcmp(p, q, n) == 0))
@@ -124,9 +128,9 @@ bool inventory_changes(struct bundle *before, struct bundle *after, struct inven
     *was = (struct inventory){ .from = bundle_ref(before), .partial = true };
     *is = (struct inventory){ .from = bundle_ref(after), .partial = true };
     for (size_t i = 0; good && bundle_nth(before, i, &name, &p, &len); i++)
-        good = read_entry(&a, &b, false, i);
+        good = read_entry(&a, name, p, len, &b, false);
     for (size_t i = 0; good && bundle_nth(after, i, &name, &p, &len); i++)
-        good = read_entry(&b, &a, true, i);
+        good = read_entry(&b, name, p, len, &a, true);
     if (!good) {
         inventory_free(was);
         inventory_free(is);

@@ -91,8 +91,7 @@ static void log_started(const struct master *m)
     logline_end(&l);
 }
 
-/* Field names have no dashes. */
-/* The names of reasons and causes, as keys: "plain-http" is plain_http. */
+/* The names of reasons and causes, as keys, which have no dashes: "plain-http" is plain_http. */
 static void put_count(struct logline *l, const char *prefix, const char *name, uint64_t n)
 {
     char key[48];

@@ -6,16 +6,14 @@
 #include "app/folder.h"
 #include "base/mem.h"
 
-static const uint8_t no_id[PAIR_ID];
-
 /* --- a unit --- */
 
-/* From what a unit's records are made; no_id while it is too young to be known again. */
+/* From what a unit's records are made; zeros while it is too young to be known again. */
 static void identify(const struct adding *a, const struct folder_unit *u, uint8_t id[PAIR_ID])
 {
     struct pack k = { 0 };
 
-    memcpy(id, no_id, PAIR_ID);
+    memset(id, 0, PAIR_ID);
     pack_str(&k, a->st->head.title);
     pack_str(&k, a->pw.store);
     pack_str(&k, a->pw.key);
@@ -93,9 +91,9 @@ static void read_unit(struct adding *a, const struct folder_unit *u, const struc
     free(inputs);
 }
 
-static char *unit_name(const char *folder, const struct folder_unit *u)
+static char *unit_name(const char *folder, const char *unit)
 {
-    return mem_printf("%s/%s", folder, u->name);
+    return mem_printf("%s/%s", folder, unit);
 }
 
 /* The records that were added from `mark` on may be, but for the state of their files,
@@ -133,14 +131,13 @@ static void read_changed(struct adding *a, const struct folder_unit *u,
 /* A unit whose files may have changed: its records are copied if they have not. */
 static void add_unit(struct adding *a, const char *folder, const struct folder_unit *u)
 {
-    char *name = unit_name(folder, u), *endings = folder_unit_endings(folder, u);
+    char *name = unit_name(folder, u->name), *endings = folder_unit_endings(folder, u);
     struct pair_unit unit = { .name = name, .files = endings != NULL ? endings : "" };
     struct pair *old = NULL;
     size_t n = stores_find_old(a, name, &old);
 
     identify(a, u, unit.id);
-    if (n > 0 && memcmp(unit.id, no_id, PAIR_ID) != 0
-        && memcmp(unit.id, old->unit, PAIR_ID) == 0)
+    if (n > 0 && pair_unit_known(unit.id) && memcmp(unit.id, old->unit, PAIR_ID) == 0)
         for (size_t i = 0; i < n; i++)
             pairs_copy(&a->records, &old[i]);
     else
@@ -185,7 +182,7 @@ static bool is_known(struct adding *a, const char *folder, struct folder_part *c
 
     for (size_t i = 0; i < changed->units.n && known; i++) {
         const char *unit = changed->units.v[i];
-        char *name = mem_printf("%s/%s", folder, unit);
+        char *name = unit_name(folder, unit);
         struct pair *old = NULL;
         known = stores_find_old(a, name, &old) > 0 && old->unit_files[0] != '\0';
         if (known)

@@ -64,14 +64,18 @@ void pairs_copy(struct pack *k, const struct pair *p)
     pack_blob(k, p->whole, p->wholelen);
 }
 
-/* What was made from the same files, as they were then, was copied: the next load does so.
-   A unit of zeros stands for files that could not be told from what they were. */
-static bool is_same(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
+bool pair_unit_known(const uint8_t id[PAIR_ID])
 {
     static const uint8_t unknown[PAIR_ID];
 
+    return memcmp(id, unknown, PAIR_ID) != 0;
+}
+
+/* What was made from the same files, as they were then, was copied: the next load does so. */
+static bool is_same(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
+{
     return alen == blen && alen > PAIR_ID && memcmp(a, b, PAIR_ID) == 0
-           && (memcmp(a, unknown, PAIR_ID) != 0 || memcmp(a, b, alen) == 0);
+           && (pair_unit_known(a) || memcmp(a, b, alen) == 0);
 }
 
 void pairs_skip_same(struct unpack *a, struct unpack *b)

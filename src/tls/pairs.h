@@ -49,6 +49,9 @@ struct pair_unit {
                                    where they are called otherwise */
 };
 
+/* Zeros stand for files that cannot be told from what they may yet become. */
+bool pair_unit_known(const uint8_t id[PAIR_ID]);
+
 /* Append a record. */
 void pairs_put(struct pack *k, const struct pair_unit *unit, const struct keymat *m,
                const void *facts, size_t factslen);
