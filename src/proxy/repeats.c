@@ -157,12 +157,16 @@ static void tell_beyond(struct repeats *r, uint64_t now_us)
 }
 
 /* True: nothing came in this window, it is forgotten. What was told stays told while more of
-   it comes. */
+   it comes, but where no other text has room beside it: the next window shall have lines. */
 static bool end_window(struct entry *e, uint64_t now_us)
 {
     if (e->again == 0)
         return true;
     tell(e, now_us);
+    if (e->ntold == REPEATS_TOLD) {
+        e->ntold = 0;
+        (void)was_told(e, e->last.text);
+    }
     e->again = 0;
     e->since_us = now_us;
     return false;

@@ -80,6 +80,24 @@ Test(repeats, who_says_something_else_each_time_is_told_so_often)
     cr_expect_eq(n, REPEATS_TOLD);
 }
 
+Test(repeats, a_source_that_never_pauses_has_new_texts_told_in_the_next_window)
+{
+    char text[16];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 2 * REPEATS_TOLD; i++) {
+        snprintf(text, sizeof(text), "text %u", i);
+        (void)told(1u << 16, TLS_CAUSE_PLAIN_HTTP, text, i / 2);
+    }
+    sweep(60);
+    cr_expect(!told(1u << 16, TLS_CAUSE_PLAIN_HTTP, text, 61), "the one in the sum was told there");
+    for (unsigned i = 0; i < 2 * REPEATS_TOLD; i++) {
+        snprintf(text, sizeof(text), "next %u", i);
+        n += told(1u << 16, TLS_CAUSE_PLAIN_HTTP, text, 62);
+    }
+    cr_expect_eq(n, REPEATS_TOLD - 1);
+}
+
 Test(repeats, more_sources_than_there_is_room_for)
 {
     unsigned n = 0;
