@@ -32,24 +32,34 @@ static void line(const char *label, const char *fmt, ...)
     putchar('\n');
 }
 
-static const char *upstream_text(const struct conf_upstream *u, char out[ADDR_TEXT_MAX])
+/* "127.0.0.1:9042, db.example:9042", the caller's. */
+static char *upstream_text(const struct conf_upstream *u)
 {
-    return u->builtin_page ? "builtin:page" : addr_text(&u->server, out);
+    char *text = mem_strdup(u->servers.builtin_page ? "builtin:page" : "");
+
+    for (size_t i = 0; i < u->servers.n; i++) {
+        char *longer = mem_printf("%s%s%s", text, i > 0 ? ", " : "", u->servers.v[i].written);
+        free(text);
+        text = longer;
+    }
+    return text;
 }
 
 static void print_source(const struct explanation *x)
 {
-    char from[INET6_ADDRSTRLEN] = "", upstream[ADDR_TEXT_MAX];
+    char from[INET6_ADDRSTRLEN] = "";
     const struct trial *t = x->trial;
 
     if (x->ask->from != NULL)
         inet_ntop(x->ask->from->family, x->ask->from->ip, from, sizeof(from));
     if (t->awaits_header)
         line("source", "%s has to send a PROXY header first, and is then who that says", from);
-    if (t->plaintext != NULL)
+    if (t->plaintext != NULL) {
+        char *upstream = upstream_text(t->plaintext->conf->upstream);
         line("source", "%s may speak plaintext too, and is then taken to %s by [%s]", from,
-             upstream_text(t->plaintext->conf->upstream, upstream),
-             t->plaintext->conf->head.title);
+             upstream, t->plaintext->conf->head.title);
+        free(upstream);
+    }
 }
 
 static void print_route(const struct explanation *x)
@@ -156,7 +166,6 @@ static void print_rules(const struct trial *t)
 void explain_text(const struct explanation *x)
 {
     const struct trial *t = x->trial;
-    char text[ADDR_TEXT_MAX];
 
     line("listener", "%s", x->listener->conf->head.name);
     print_source(x);
@@ -174,7 +183,9 @@ void explain_text(const struct explanation *x)
         line("", "(%s: %s)", t->why.name, t->why.fix != NULL ? t->why.fix : "");
         return;
     }
-    line("upstream", "%s", upstream_text(t->route->conf->upstream, text));
+    char *upstream = upstream_text(t->route->conf->upstream);
+    line("upstream", "%s", upstream);
+    free(upstream);
     puts("admitted");
 }
 
@@ -243,7 +254,7 @@ void explain_json(const struct explanation *x)
     const struct trial *t = x->trial;
     const struct conf_route *r = t->route->conf;
     struct json j = { .out = stdout };
-    char alpn[256], identity[IDENTITY_TEXT_MAX], upstream[ADDR_TEXT_MAX];
+    char alpn[256], identity[IDENTITY_TEXT_MAX];
     bool known = t->asked && x->ask->client != NULL;
 
     snprintf(alpn, sizeof(alpn), "%.*s", (int)t->alpn.len, t->alpn.p != NULL ? t->alpn.p : "");
@@ -259,7 +270,9 @@ void explain_json(const struct explanation *x)
     json_text(&j, "trust", r->trust != NULL ? r->trust->head.name : NULL);
     json_text(&j, "identity",
               known ? identity_text(x->ask->client->identity, identity, sizeof(identity)) : NULL);
-    json_text(&j, "upstream", upstream_text(r->upstream, upstream));
+    char *upstream = upstream_text(r->upstream);
+    json_text(&j, "upstream", upstream);
+    free(upstream);
     put_rule(&j, t);
     put_why(&j, t);
     json_end(&j);

@@ -162,6 +162,18 @@ static bool is_shell(const struct key_row *row, struct span text, struct refusal
     return true;
 }
 
+/* Of some lists each item stands on a line of its own, and findings name it. */
+static void place_item(const struct key_row *row, void *field, struct origin at)
+{
+    struct conf_rules *rules = field;
+    struct conf_servers *servers = field;
+
+    if (row->type == TYPE_RULE)
+        rules->v[rules->n - 1].at = at;
+    else if (row->type == TYPE_SERVER && servers->n > 0)
+        servers->v[servers->n - 1].at = at;
+}
+
 static void parse_one(struct builder *b, struct conf_head *h, const struct key_row *row,
                       struct span text, struct origin at)
 {
@@ -172,10 +184,7 @@ static void parse_one(struct builder *b, struct conf_head *h, const struct key_r
                                                        : "the value is missing");
     else if (!is_shell(row, text, &r)
              && type_parse(row, text, at.file, type_field(row, h), &r) == 0) {
-        if (row->type == TYPE_RULE) {       /* each stands on a line of its own */
-            struct conf_rules *rules = type_field(row, h);
-            rules->v[rules->n - 1].at = at;
-        }
+        place_item(row, type_field(row, h), at);
         return;
     }
 

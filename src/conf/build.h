@@ -68,6 +68,14 @@ void build_refs(struct builder *b);
    which routes name them. Part of build_refs(). */
 void build_listeners(struct builder *b);
 
+/* What is wrong with an upstream; `user` is the first route that uses it, or NULL. Part of
+   build_refs(). */
+void build_upstream(struct builder *b, const struct conf_upstream *u,
+                    const struct conf_route *user);
+
+/* The section was begun there (ORIGIN_COMMAND_LINE …). */
+bool build_is_from(const struct conf_head *h, const char *origin);
+
 /* What is wrong with the rules of a route, taken together. Part of build_refs(). */
 void build_admission(struct builder *b, const struct conf_route *r);
 

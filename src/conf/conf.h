@@ -66,6 +66,21 @@ struct conf_head {
     struct origin set[KEY_COUNT]; /* per key; file NULL: the default is in force */
 };
 
+/* One value of `server`. */
+struct conf_server {
+    char *written;              /* as it is named: "127.0.0.1:9042", "cassandra.example:9042" */
+    char *host;                 /* of a name that has to be resolved; NULL: addr is it */
+    uint16_t port;              /* of that name */
+    struct addr addr;           /* empty for a name */
+    struct origin at;
+};
+
+struct conf_servers {
+    struct conf_server *v;
+    size_t n;
+    bool builtin_page;          /* server = builtin:page; then there is no other */
+};
+
 enum conf_reload { RELOAD_WATCH, RELOAD_SIGNAL };
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
@@ -73,6 +88,7 @@ enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 enum conf_on_expiry { ON_EXPIRY_CLOSE, ON_EXPIRY_KEEP };
+enum conf_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST, BALANCE_SOURCE, BALANCE_FIRST };
 enum conf_mode { MODE_TERMINATE };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
@@ -147,8 +163,9 @@ struct conf_route {
    a name never has a colon, an address always has. */
 struct conf_upstream {
     struct conf_head head;
-    struct addr server;
-    bool builtin_page;          /* server = builtin:page; then `server` is empty */
+    struct conf_servers servers;
+    int balance;                /* enum conf_balance */
+    uint32_t retries;           /* other servers that are tried */
     uint64_t connect_timeout_ms;
     int proxy_protocol;         /* enum conf_proxy_protocol */
     bool proxy_tlvs;

@@ -14,10 +14,11 @@ libconf_a_SOURCES = \
 	src/conf/sections.c \
 	src/conf/settings.c src/conf/settings.h \
 	src/conf/source.c src/conf/source.h \
-	src/conf/type_lists.c src/conf/type_parts.h \
+	src/conf/type_addresses.c src/conf/type_lists.c src/conf/type_parts.h \
 	src/conf/type_parse.c \
 	src/conf/type_print.c \
 	src/conf/type_rules.c \
+	src/conf/upstreams.c \
 	src/conf/types.h \
 	src/conf/wording.c src/conf/wording.h
 

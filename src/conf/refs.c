@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +6,14 @@
 #include "conf/build.h"
 #include "conf/types.h"
 
-static bool is_from(const struct conf_head *h, const char *origin)
+bool build_is_from(const struct conf_head *h, const char *origin)
 {
     return h->at.file != NULL && strcmp(h->at.file, origin) == 0;
 }
 
 static bool is_from_flags(const struct conf_head *h)
 {
-    return is_from(h, ORIGIN_COMMAND_LINE) || is_from(h, ORIGIN_ENVIRONMENT);
+    return build_is_from(h, ORIGIN_COMMAND_LINE) || build_is_from(h, ORIGIN_ENVIRONMENT);
 }
 
 /* References. */
@@ -51,11 +49,6 @@ static struct conf_head *find_section(struct builder *b, const struct conf_ref *
         build_refuse(b, &ref->route->head, ref->row->id);
     }
     return h;
-}
-
-static bool is_unnamed(const struct conf_upstream *u)
-{
-    return strchr(u->head.name, ':') != NULL;
 }
 
 /* `upstream = 127.0.0.1:9042`: an [upstream] without a section. */
@@ -127,61 +120,6 @@ static void settle_client_auth(struct builder *b, struct conf_route *r)
                         : "write trust = NAME, and in [trust NAME] the issuers to believe",
                     "clients' certificates cannot be checked without trust");
     }
-}
-
-/* Where plaintext may go. */
-
-static bool plaintext_allowed(const struct conf_upstream *u)
-{
-    struct peer p;
-
-    if (u->builtin_page || u->server.len == 0 || addr_is_local(&u->server))
-        return true;
-    peer_from(&u->server.u.sa, &p);
-    struct nets to = conf_nets(&u->plaintext_to);
-    bool allowed = nets_have(&to, &p);
-    nets_free(&to);
-    return allowed;
-}
-
-static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
-                            const struct conf_route *user)
-{
-    char server[ADDR_TEXT_MAX], ip[INET6_ADDRSTRLEN];
-    struct peer p;
-
-    if (build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO) || plaintext_allowed(u))
-        return;
-    peer_from(&u->server.u.sa, &p);
-    inet_ntop(p.family, p.ip, ip, sizeof(ip));
-    addr_text(&u->server, server);
-    struct diag_at where = is_unnamed(u) ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, server)
-                                         : conf_at(&u->head, KEY_UPSTREAM_SERVER, server);
-    unsigned bits = p.family == AF_INET ? 32 : 128;
-    char *fix = is_from(&u->head, ORIGIN_COMMAND_LINE)
-                    ? mem_printf("add --plaintext-to %s/%u", ip, bits)
-                : is_from(&u->head, ORIGIN_ENVIRONMENT)
-                    ? mem_printf("set SALLYPORT_PLAINTEXT_TO=%s/%u", ip, bits)
-                : is_unnamed(u)
-                    ? mem_printf("write an [upstream] section with this server and plaintext_to = "
-                                 "%s/%u", ip, bits)
-                    : mem_printf("add plaintext_to = %s/%u", ip, bits);
-    char *hint = mem_printf("if the network to it is trusted, %s", fix);
-    build_error(b, where, hint,
-                "plaintext would leave this host, which plaintext_to does not allow");
-    free(hint);
-    free(fix);
-}
-
-/* The page is no service that could be told. */
-static void check_proxy(struct builder *b, const struct conf_upstream *u)
-{
-    const char *word = u->proxy_protocol == PROXY_V1 ? "v1" : "v2";
-
-    if (u->builtin_page && u->proxy_protocol != PROXY_OFF)
-        build_error(b, conf_at(&u->head, KEY_UPSTREAM_PROXY_PROTOCOL, word),
-                    "leave it out: the page shows the client all the same",
-                    "the builtin page reads no PROXY header");
 }
 
 /* Who we are is either written out, or what a folder holds. */
@@ -282,8 +220,7 @@ static void check_uses(struct builder *b)
 
     find_users(b->c, &u);
     for (size_t i = 0; i < b->c->nupstreams; i++) {
-        guard_plaintext(b, b->c->upstreams[i], u.v[SECTION_UPSTREAM][i]);
-        check_proxy(b, b->c->upstreams[i]);
+        build_upstream(b, b->c->upstreams[i], u.v[SECTION_UPSTREAM][i]);
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         check_used(b, kinds[i], &u);

@@ -40,13 +40,14 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_RULE,                  /* struct conf_rules */
     TYPE_NETWORKS,              /* struct conf_strs */
     TYPE_ADDRESS,               /* struct conf_addrs */
-    TYPE_SERVER,                /* struct addr, and builtin_page beside it */
+    TYPE_SERVER,                /* struct conf_servers */
     TYPE_PROTOCOLS,             /* unsigned */
     TYPE_LOG_FORMAT,            /* int, as are the others that are one word of several */
     TYPE_LOG_LEVEL,
     TYPE_RELOAD,
     TYPE_EXPIRED,
     TYPE_MODE,
+    TYPE_BALANCE,
     TYPE_ON_EXPIRY,
     TYPE_UNKNOWN_SNI,
     TYPE_PROXY_PROTOCOL,

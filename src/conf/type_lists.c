@@ -99,7 +99,7 @@ int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r)
 }
 
 /* What SNI can carry: a name, never an address (RFC 6066 3). */
-static const char *not_a_name(const char *name, struct refusal *r)
+const char *type_bad_dns_name(const char *name, struct refusal *r)
 {
     const char *rest = strncmp(name, "*.", 2) == 0 ? name + 2 : name;
     struct addr a;
@@ -136,7 +136,7 @@ int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal 
 {
     char name[DNS_NAME_MAX + 1];
     size_t n = dns_fold(text, name);
-    const char *why = n > 0 ? not_a_name(name, r) : "a server name has 1 to 255 bytes";
+    const char *why = n > 0 ? type_bad_dns_name(name, r) : "a server name has 1 to 255 bytes";
 
     if (why != NULL)
         return err_setx(&r->why, "%s", why);
@@ -188,97 +188,4 @@ int type_parse_protocol(struct span text, unsigned *out, struct refusal *r)
         err_setx(&r->hint, "did you mean \"%s\"?", near);
     free(word);
     return err_setx(&r->why, "not one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3");
-}
-
-/* "example.com:443" or "example.com": letters where a numeric address stands. */
-static bool is_host_name(struct span text)
-{
-    const char *colon = memchr(text.p, ':', text.len);
-    size_t host = colon ? (size_t)(colon - text.p) : text.len;
-    bool letters = false;
-
-    if (colon != NULL && memchr(colon + 1, ':', text.len - host - 1) != NULL)
-        return false;           /* an IPv6 address that lacks its brackets */
-    for (size_t i = 0; i < host; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (!isalnum(c) && c != '.' && c != '-' && c != '_')
-            return false;
-        letters = letters || isalpha(c);
-    }
-    return letters && !str_eq((struct span){ text.p, host }, "localhost");
-}
-
-static int parse_numeric(struct span text, const char *example, struct addr *out,
-                         struct refusal *r)
-{
-    bool unix_path = text.len >= 5 && memcmp(text.p, "unix:", 5) == 0;
-
-    if (!unix_path && memchr(text.p, ',', text.len) != NULL)
-        return err_setx(&r->why, "several addresses in one value");
-
-    if (memmem(text.p, text.len, "://", 3) != NULL) {
-        err_setx(&r->hint, "write the address alone, such as %s", example);
-        return err_setx(&r->why, "an address has no scheme and no path");
-    }
-    if (!unix_path && is_host_name(text)) {
-        err_setx(&r->hint, "names are not looked up: write the address, such as %s", example);
-        return err_setx(&r->why, "a host name; only numeric addresses and localhost are accepted");
-    }
-    return addr_parse(text, out, &r->why);
-}
-
-int type_parse_address(struct span text, const char *bare, struct conf_addrs *out,
-                       struct refusal *r)
-{
-    struct addr a;
-    uint64_t port;
-    bool star = text.len > 2 && text.p[0] == '*' && text.p[1] == ':';
-    struct span digits = star ? (struct span){ text.p + 2, text.len - 2 } : text;
-
-    if (parse_numeric(text, "0.0.0.0:443", &a, r) < 0) {
-        if (str_u64(digits, UINT64_MAX, &port) && port > 65535)
-            return err_setx(&r->why, "a port is a number from 0 to 65535");
-        if (str_u64(digits, 65535, &port))
-            err_setx(&r->hint, "did you mean \"%s:%u\"?", bare, (unsigned)port);
-        else if (memchr(text.p, ',', text.len) != NULL)
-            err_setx(&r->hint, "give each its own line or flag");
-        return -1;
-    }
-    for (size_t i = 0; i < out->n; i++)
-        if (addr_equal(&out->v[i], &a))
-            return refuse_again(r);
-    out->v = mem_grow(out->v, out->n + 1, sizeof(out->v[0]));
-    out->v[out->n++] = a;
-    return 0;
-}
-
-static bool port_is_zero(const struct addr *a)
-{
-    switch (a->u.sa.sa_family) {
-    case AF_INET: return a->u.in.sin_port == 0;
-    case AF_INET6: return a->u.in6.sin6_port == 0;
-    default: return false;
-    }
-}
-
-int type_parse_server(struct span text, struct addr *out, struct refusal *r)
-{
-    bool *builtin = &type_upstream_of(out)->builtin_page;
-
-    if (str_eq(text, TYPE_BUILTIN_PAGE)) {
-        *builtin = true;
-        return 0;
-    }
-    if (text.len >= 8 && memcmp(text.p, "builtin:", 8) == 0)
-        return err_setx(&r->why, "the only builtin is %s", TYPE_BUILTIN_PAGE);
-    if (parse_numeric(text, "127.0.0.1:9042", out, r) < 0) {
-        if (memchr(text.p, ',', text.len) != NULL)
-            err_setx(&r->hint, "an upstream has one server");
-        return -1;
-    }
-    if (port_is_zero(out)) {
-        *out = (struct addr){ 0 };
-        return err_setx(&r->why, "nobody can be reached on port 0");
-    }
-    return 0;
 }

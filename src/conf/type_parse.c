@@ -17,6 +17,7 @@ WORDS(words_log_level, "error", "warn", "info", "debug");
 WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_mode, "terminate");
+WORDS(words_balance, "round_robin", "least_connections", "source_hash", "first");
 WORDS(words_proxy, "off", "v1", "v2");
 WORDS(words_on_expiry, "close", "keep");
 WORDS(words_unknown_sni, "default", "reject");
@@ -33,6 +34,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_RELOAD: return words_reload;
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
+    case TYPE_BALANCE: return words_balance;
     case TYPE_PROXY_PROTOCOL: return words_proxy;
     case TYPE_ON_EXPIRY: return words_on_expiry;
     case TYPE_UNKNOWN_SNI: return words_unknown_sni;
@@ -226,6 +228,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
+    case TYPE_BALANCE:
     case TYPE_PROXY_PROTOCOL:
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
@@ -269,13 +272,14 @@ const char *type_metavar(enum conf_type t)
     case TYPE_RULE: return "KIND:PATTERN";
     case TYPE_NETWORKS: return "loopback|anywhere|NETWORK,…";
     case TYPE_ADDRESS: return "ADDRESS";
-    case TYPE_SERVER: return "ADDRESS|builtin:page";
+    case TYPE_SERVER: return "ADDRESS|NAME:PORT|builtin:page";
     case TYPE_PROTOCOLS: return "VERSION,…";
     case TYPE_LOG_FORMAT: return "text|json";
     case TYPE_LOG_LEVEL: return "error|warn|info|debug";
     case TYPE_RELOAD: return "watch|signal";
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_MODE: return "terminate";
+    case TYPE_BALANCE: return "round_robin|least_connections|source_hash|first";
     case TYPE_PROXY_PROTOCOL: return "off|v1|v2";
     case TYPE_ON_EXPIRY: return "close|keep";
     case TYPE_UNKNOWN_SNI: return "default|reject";

@@ -15,14 +15,6 @@ extern const char *const type_protocols[TYPE_PROTOCOL_COUNT];
 
 #define TYPE_BUILTIN_PAGE "builtin:page"
 
-/* The one field that is not alone: builtin_page stands beside the address. */
-static inline struct conf_upstream *type_upstream_of(struct addr *server)
-{
-    char *field = (char *)server;
-
-    return (struct conf_upstream *)(void *)(field - offsetof(struct conf_upstream, server));
-}
-
 /* The types that take several values: one value each call. 0 or -1. */
 int type_parse_file(struct span text, const char *file, struct conf_strs *out);
 int type_parse_key(struct span text, const char *file, struct conf_strs *out, struct refusal *r);
@@ -35,6 +27,9 @@ int type_parse_protocol(struct span text, unsigned *out, struct refusal *r);
 /* `bare`: whose a port without an address is likely to be. */
 int type_parse_address(struct span text, const char *bare, struct conf_addrs *out,
                        struct refusal *r);
-int type_parse_server(struct span text, struct addr *out, struct refusal *r);
+int type_parse_server(struct span text, struct conf_servers *out, struct refusal *r);
+
+/* Why a folded name (base/names.h), perhaps *.example.com, is none; NULL: it is one. */
+const char *type_bad_dns_name(const char *name, struct refusal *r);
 
 #endif

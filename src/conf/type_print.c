@@ -26,6 +26,16 @@ static void free_rules(struct conf_rules *s)
     *s = (struct conf_rules){ 0 };
 }
 
+static void free_servers(struct conf_servers *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->v[i].written);
+        free(s->v[i].host);
+    }
+    free(s->v);
+    *s = (struct conf_servers){ 0 };
+}
+
 static void free_text(char **text)
 {
     free(*text);
@@ -52,10 +62,7 @@ void type_clear(const struct key_row *row, void *field)
         *list = (struct conf_addrs){ 0 };
         break;
     }
-    case TYPE_SERVER:
-        *(struct addr *)field = (struct addr){ 0 };
-        type_upstream_of(field)->builtin_page = false;
-        break;
+    case TYPE_SERVER: free_servers(field); break;
     case TYPE_PROTOCOLS: *(unsigned *)field = 0; break;
     default: break;             /* numbers and words are overwritten, references not ours */
     }
@@ -99,14 +106,12 @@ static void each_address(const struct conf_addrs *list, type_line_fn *fn, void *
         fn(addr_text(&list->v[i], text), arg);
 }
 
-static void each_server(const struct addr *a, type_line_fn *fn, void *arg)
+static void each_server(const struct conf_servers *s, type_line_fn *fn, void *arg)
 {
-    char text[ADDR_TEXT_MAX];
-
-    if (a->len == 0)            /* the row is required, so this is the other choice */
+    if (s->builtin_page)
         fn(TYPE_BUILTIN_PAGE, arg);
-    else
-        fn(addr_text(a, text), arg);
+    for (size_t i = 0; i < s->n; i++)
+        fn(s->v[i].written, arg);
 }
 
 static void each_protocol(unsigned set, type_line_fn *fn, void *arg)
@@ -176,6 +181,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_RELOAD:
     case TYPE_EXPIRED:
     case TYPE_MODE:
+    case TYPE_BALANCE:
     case TYPE_PROXY_PROTOCOL:
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:

@@ -153,6 +153,7 @@ void conn_end(struct conn *c, enum reason why)
     leave_generation(c);
     let_go_of_keys(c);
     conn_source_leave(c);
+    conn_leave_servers(c);
 
     close_streams(c, lingered ? REASON_DONE : why);
     relay_drop(&c->relay, &env->pool);

@@ -33,7 +33,8 @@ struct conn_env {
     struct account *account;
     struct counters *count;     /* the account's */
     struct bufpool pool;
-    struct repeats *repeats;    /* the worker's */
+    struct repeats *repeats;    /* the worker's, as are the next */
+    struct upstreams *upstreams;
     struct ticket_ring *tickets;    /* the master's secrets; a snapshot may have its own */
     struct list conns;          /* struct conn.link */
     struct list ended;          /* to be freed at the end of this turn */

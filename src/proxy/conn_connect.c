@@ -1,5 +1,8 @@
-/* CONNECT: the upstream is dialled; the client's bytes wait in the kernel meanwhile. */
+/* CONNECT: a server of the upstream is dialled, and if it fails, another; the client's bytes
+   wait in the kernel meanwhile. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "net/sock.h"
@@ -29,12 +32,6 @@ static enum reason dial_reason(int error)
     }
 }
 
-static void dial_failed(struct conn *c, int error)
-{
-    c->error = error;
-    conn_end(c, dial_reason(error));
-}
-
 static int open_page(struct conn *c)
 {
     char client[PEER_TEXT_MAX], listener[ADDR_TEXT_MAX], id[IDENTITY_TEXT_MAX];
@@ -60,26 +57,119 @@ static int open_page(struct conn *c)
     return page_open(c->env->loop, &c->env->pages, &f);
 }
 
-/* Milliseconds, at least 1. */
+/* --- which server --- */
+
+void conn_leave_servers(struct conn *c)
+{
+    endpoint_leave(c->endpoint);
+    c->endpoint = NULL;
+    while (c->ntried > 0)
+        endpoint_leave(c->tried[--c->ntried]);
+    free(c->tried);
+    c->tried = NULL;
+}
+
+/* The one that it has failed it, and is not picked again. 0, or -1: memory is out. */
+static int put_aside(struct conn *c)
+{
+    struct endpoint **tried = realloc(c->tried, (c->ntried + 1) * sizeof(tried[0]));
+
+    if (tried == NULL)
+        return -1;
+    c->tried = tried;
+    c->tried[c->ntried++] = c->endpoint;
+    c->endpoint = NULL;
+    return 0;
+}
+
+static enum upstream_pick pick(struct conn *c)
+{
+    struct upstream_ask ask = {
+        .client = &c->peer,
+        .tried = c->tried,
+        .ntried = c->ntried,
+        .now_us = loop_now_us(c->env->loop),
+    };
+
+    return upstreams_pick(c->env->upstreams, c->route->conf->upstream, &ask, &c->endpoint);
+}
+
+/* Milliseconds, at least 1. Each server has its own time. */
 static uint64_t dial_time_left(const struct conn *c)
 {
     uint64_t limit = c->route->conf->upstream->connect_timeout_ms;
-    uint64_t spent = (loop_now_us(c->env->loop) - c->at.secured) / 1000;
+    uint64_t spent = (loop_now_us(c->env->loop) - c->at.dialled) / 1000;
 
     return spent < limit ? limit - spent : 1;
 }
 
+const struct addr *conn_server(const struct conn *c)
+{
+    if (c->endpoint != NULL)
+        return &c->endpoint->addr;
+    return c->ntried > 0 ? &c->tried[c->ntried - 1]->addr : NULL;
+}
+
+/* Whether there is another one for it: it has it then. */
+static bool has_another(struct conn *c)
+{
+    if (c->ntried >= c->route->conf->upstream->retries || put_aside(c) != 0)
+        return false;
+    return pick(c) == PICK_OK;
+}
+
+void conn_dial_failed(struct conn *c, enum reason reason, int error, const char *why)
+{
+    bool ours = reason == REASON_NO_DESCRIPTOR || reason == REASON_NO_MEMORY;
+
+    c->error = error;
+    if (c->endpoint != NULL && !ours) {
+        endpoint_failed(c->endpoint, loop_now_us(c->env->loop), why);
+        if (has_another(c)) {
+            c->env->count->value[COUNTER_RETRIED]++;
+            c->error = 0;
+            stream_close(&c->upstream);
+            conn_enter(c, CONN_CONNECT);
+            return;
+        }
+    }
+    conn_end(c, reason);
+}
+
+/* --- the connection to it --- */
+
+static void failed(struct conn *c, int error)
+{
+    conn_dial_failed(c, dial_reason(error), error, strerror(error));
+}
+
+/* A descriptor that is being connected; -1 with errno, EAGAIN for "later". */
+static int begin(struct conn *c)
+{
+    if (c->route->conf->upstream->servers.builtin_page)
+        return open_page(c);
+    if (c->endpoint == NULL) {
+        switch (pick(c)) {
+        case PICK_OK: break;
+        case PICK_FORBIDDEN: errno = EPERM; return -1;
+        default: errno = EAGAIN; return -1;     /* its name is being resolved */
+        }
+    }
+    return sock_connect(&c->endpoint->addr);
+}
+
 static void dial(struct conn *c)
 {
-    const struct conf_upstream *up = c->route->conf->upstream;
-    int fd = up->builtin_page ? open_page(c) : sock_connect(&up->server);
+    int fd = begin(c);
 
     if (fd < 0) {
         /* A Unix socket with a full queue cannot be waited for, only tried again. */
         if (errno == EAGAIN)
             conn_deadline(c, DIAL_AGAIN_MS);
+        else if (c->endpoint == NULL && errno == EPERM)
+            conn_end(c, REASON_UPSTREAM_FORBIDDEN);
         else
-            dial_failed(c, errno);
+            failed(c, errno);
         return;
     }
     conn_deadline(c, dial_time_left(c));
@@ -97,6 +187,7 @@ static void dial(struct conn *c)
 
 void conn_connect_enter(struct conn *c)
 {
+    c->at.dialled = loop_now_us(c->env->loop);
     /* The client's bytes wait in the kernel meanwhile. */
     if (stream_want(&c->client, 0) != 0)
         conn_end(c, REASON_NO_MEMORY);
@@ -112,17 +203,23 @@ void conn_connect_turn(struct conn *c)
         return;
     error = stream_take_error(&c->upstream);
     if (error != 0) {
-        dial_failed(c, error);
+        failed(c, error);
         return;
     }
     c->at.connected = loop_now_us(c->env->loop);
+    if (c->endpoint != NULL)
+        endpoint_reached(c->endpoint, c->at.connected);
     conn_enter(c, CONN_RELAY);
 }
 
 void conn_connect_timeout(struct conn *c)
 {
+    bool page = c->route->conf->upstream->servers.builtin_page;
+
     if (!stream_is_open(&c->upstream) && dial_time_left(c) > 1)
         dial(c);
+    else if (c->endpoint == NULL && !page)
+        conn_end(c, REASON_UPSTREAM_UNKNOWN);
     else
-        dial_failed(c, ETIMEDOUT);
+        failed(c, ETIMEDOUT);
 }

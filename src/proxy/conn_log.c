@@ -100,11 +100,18 @@ static void add_tls(struct logline *l, const struct conn *c)
         logline_str(l, "identity", identity_text(f->identity, identity, sizeof(identity)));
 }
 
-static void add_upstream(struct logline *l, const struct conf_upstream *up)
+/* The address that was dialled; before that, what the configuration calls it. */
+static void add_upstream(struct logline *l, const struct conn *c)
 {
+    const struct conf_upstream *up = c->route->conf->upstream;
+    const struct addr *server = conn_server(c);
     char text[ADDR_TEXT_MAX];
 
-    logline_str(l, "upstream", up->builtin_page ? "builtin:page" : addr_text(&up->server, text));
+    logline_str(l, "upstream", up->servers.builtin_page ? "builtin:page"
+                               : server != NULL         ? addr_text(server, text)
+                                                        : up->head.name);
+    if (c->ntried > 0)
+        logline_u64(l, "tries", c->ntried + (c->endpoint != NULL));
 }
 
 void conn_log_end(struct conn *c)
@@ -123,7 +130,7 @@ void conn_log_end(struct conn *c)
     else if (c->plain)
         logline_str(&l, "tls", "off");
     if (c->facts.version != NULL || c->plain) {
-        add_upstream(&l, c->route->conf->upstream);
+        add_upstream(&l, c);
         logline_u64(&l, "bytes_in", c->relay.up.bytes);
         logline_u64(&l, "bytes_out", c->relay.down.bytes);
     }

@@ -10,6 +10,7 @@
 #include "proxy/conn.h"
 #include "proxy/policy.h"
 #include "proxy/relay.h"
+#include "proxy/upstream.h"
 #include "tls/tls_stream.h"
 
 enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
@@ -49,8 +50,11 @@ struct conn {
     uint64_t demands;           /* the beginning of the policy digest that it has met */
     uint64_t active_us;         /* when bytes last passed */
     struct {                    /* monotonic microseconds; 0: not reached */
-        uint64_t accepted, secured, connected, first;
+        uint64_t accepted, secured, dialled, connected, first;
     } at;
+    struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
+    struct endpoint **tried;    /* others that failed it, joined too; NULL: none did */
+    unsigned ntried;
     struct stream *lingering;   /* in LINGER: the side that is left */
     uint32_t lingered;          /* bytes of it thrown away */
     uint32_t lingered_times;
@@ -68,6 +72,16 @@ struct conn {
 
 /* The one end. The conn is freed at the end of the loop's turn. */
 void conn_end(struct conn *c, enum reason why);
+
+/* The server that it is with failed it: another is tried, or it ends for that reason. `error`
+   is an errno, or 0; `why` says it in a few words, for the log. */
+void conn_dial_failed(struct conn *c, enum reason reason, int error, const char *why);
+
+/* The address that it is with, or tried last; NULL: none yet. */
+const struct addr *conn_server(const struct conn *c);
+
+/* It is done with its servers. */
+void conn_leave_servers(struct conn *c);
 
 /* End, but let that side take what was sent to it first. */
 void conn_linger(struct conn *c, struct stream *side, enum reason why);

@@ -11,6 +11,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_source.c \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
+	src/proxy/endpoint.c src/proxy/endpoint.h \
 	src/proxy/listener.c src/proxy/listener.h \
 	src/proxy/policy.c src/proxy/policy.h \
 	src/proxy/page.c src/proxy/page.h \
@@ -23,4 +24,5 @@ libproxy_a_SOURCES = \
 	src/proxy/snapshot.c src/proxy/snapshot.h \
 	src/proxy/sources.c src/proxy/sources.h \
 	src/proxy/trial.c src/proxy/trial.h \
+	src/proxy/upstream.c src/proxy/upstream.h \
 	src/proxy/worker.c src/proxy/worker.h

@@ -7,6 +7,7 @@
 #include "proxy/conn.h"
 #include "proxy/listener.h"
 #include "proxy/repeats.h"
+#include "proxy/upstream.h"
 
 #define STARVED_MS 100u         /* pause when the kernel has no descriptor or memory */
 #define SPARE_FDS 16u           /* log, channel, reloads */
@@ -156,11 +157,13 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
     w->used_fds = descriptors_used();
     w->env.tickets = ticket_ring_new();
     w->env.repeats = repeats_new();
+    w->env.upstreams = upstreams_new();
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
     w->review = loop_timer_new(l, on_review, w);
     w->deadline = loop_timer_new(l, on_deadline, w);
-    if (w->env.tickets == NULL || w->env.repeats == NULL || w->starved == NULL || w->sweep == NULL
+    if (w->env.tickets == NULL || w->env.repeats == NULL
+        || w->env.upstreams == NULL || w->starved == NULL || w->sweep == NULL
         || w->review == NULL || w->deadline == NULL
         || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0
         || loop_timer_set(w->review, CONN_REVIEW_MS) != 0) {
@@ -247,6 +250,7 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
     free(made);
     w->max_open = connections_allowed(w->used_fds, nfds);
     snap->generation = ++w->generation;
+    upstreams_apply(w->env.upstreams, snap->conf);
     conn_env_current(&w->env, snap);
     snapshot_retire(w->snap);
     w->snap = snap;
@@ -294,6 +298,7 @@ void worker_free(struct worker *w)
     if (w->env.repeats != NULL)
         repeats_sweep(w->env.repeats, loop_now_us(w->loop), true);
     repeats_free(w->env.repeats);
+    upstreams_free(w->env.upstreams);
     ticket_ring_free(w->env.tickets);
     loop_task_cancel(&w->last);
     loop_timer_free(w->starved);

@@ -137,10 +137,14 @@ static const char full[] =
     "upstream = builtin:page\n"
     "[upstream cassandra]\n"
     "server = 10.0.0.7:9042\n"
+    "server = unix:/run/cassandra.sock\n"
+    "server = [fd00::7]:9042\n"
+    "balance = least_connections\n"
+    "retries = 1\n"
     "connect_timeout = 250ms\n"
     "proxy_protocol = v2\n"
     "proxy_tlvs = off\n"
-    "plaintext_to = loopback, 10.0.0.0/8\n";
+    "plaintext_to = loopback, 10.0.0.0/8, fd00::/8\n";
 
 static struct conf *build_at(const char *path, const char *ini)
 {
@@ -211,8 +215,15 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(r->idle_timeout_ms, 3600000);
     cr_expect_eq(r->upstream, c->upstreams[0]);
     cr_expect_eq(r->upstream->connect_timeout_ms, 250);
+    cr_assert_eq(r->upstream->servers.n, 3);
+    cr_expect_str_eq(r->upstream->servers.v[1].written, "unix:/run/cassandra.sock");
+    cr_expect_eq(addr_port(&r->upstream->servers.v[2].addr), 9042);
+    cr_expect_null(r->upstream->servers.v[2].host);
+    cr_expect_eq(r->upstream->servers.v[2].at.line, r->upstream->servers.v[0].at.line + 2);
+    cr_expect_eq(r->upstream->balance, BALANCE_LEAST);
+    cr_expect_eq(r->upstream->retries, 1);
     cr_expect_eq(c->routes[1]->client_auth, CLIENT_AUTH_REQUIRE);
-    cr_expect(c->routes[1]->upstream->builtin_page);
+    cr_expect(c->routes[1]->upstream->servers.builtin_page);
     conf_free(c);
 }
 

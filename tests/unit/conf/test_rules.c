@@ -397,12 +397,24 @@ static const struct {
       { DIAG_ERROR, 8, "server", "port 0", "" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = 127.0.0.1:2, 127.0.0.1:3\n",
-      { DIAG_ERROR, 8, "server", "several addresses in one value", "has one server" }, 0 },
+      { DIAG_ERROR, 8, "server", "several addresses in one value", "its own line" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1, 127.0.0.1:2\nstore = s\nupstream = 127.0.0.1:2\n",
       { DIAG_ERROR, 4, "listen", "several addresses in one value", "its own line" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
-            "server = 127.0.0.1:2\nserver = 127.0.0.1:3\n",
-      { DIAG_ERROR, 9, "server", "set on line 8 already", "" }, 0 },
+            "server = 127.0.0.1:2\nserver = [::1]:2\nserver = localhost:2\n",
+      { DIAG_ERROR, 10, "server", "listed twice", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2\nserver = builtin:page\n",
+      { DIAG_ERROR, 9, "server", "no other server stands beside it", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = builtin:page\nserver = 127.0.0.1:2\n",
+      { DIAG_ERROR, 9, "server", "no other server stands beside it", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2\nserver = 10.1.0.5:2\n",
+      { DIAG_ERROR, 9, "server", "plaintext would leave this host", "10.1.0.5/32" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = 127.0.0.1:2\nbalance = roundrobin\n",
+      { DIAG_ERROR, 9, "balance", "not one of", "round_robin" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = 127.0.0.1:2\nconnect_timeout = 0\n",
       { DIAG_ERROR, 9, "connect_timeout", "1ms to 10m", "" }, 0 },

@@ -1,0 +1,106 @@
+/* What must hold of an upstream, taken as a whole. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "conf/build.h"
+
+static bool is_unnamed(const struct conf_upstream *u)
+{
+    return strchr(u->head.name, ':') != NULL;
+}
+
+/* Where one of its servers is written. */
+static struct diag_at server_at(const struct conf_upstream *u, const struct conf_route *user,
+                                const struct conf_server *s)
+{
+    struct diag_at where = is_unnamed(u) && user != NULL
+                               ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, s->written)
+                               : conf_at(&u->head, KEY_UPSTREAM_SERVER, s->written);
+
+    if (s->at.file != NULL)
+        where.at = s->at;
+    return where;
+}
+
+/* A name is judged when it is resolved, by who dials. */
+static bool plaintext_allowed(const struct nets *to, const struct conf_server *s)
+{
+    struct peer p;
+
+    if (s->host != NULL || addr_is_local(&s->addr))
+        return true;
+    peer_from(&s->addr.u.sa, &p);
+    return nets_have(to, &p);
+}
+
+/* How to write that it may go there. The caller's. */
+static char *plaintext_fix(const struct conf_upstream *u, const struct conf_server *s)
+{
+    char ip[INET6_ADDRSTRLEN];
+    struct peer p;
+    unsigned bits;
+
+    peer_from(&s->addr.u.sa, &p);
+    bits = p.family == AF_INET ? 32 : 128;
+    inet_ntop(p.family, p.ip, ip, sizeof(ip));
+    if (build_is_from(&u->head, ORIGIN_COMMAND_LINE))
+        return mem_printf("add --plaintext-to %s/%u", ip, bits);
+    if (build_is_from(&u->head, ORIGIN_ENVIRONMENT))
+        return mem_printf("set SALLYPORT_PLAINTEXT_TO=%s/%u", ip, bits);
+    if (is_unnamed(u))
+        return mem_printf("write an [upstream] section with this server and plaintext_to = %s/%u",
+                          ip, bits);
+    return mem_printf("add plaintext_to = %s/%u", ip, bits);
+}
+
+static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
+                            const struct conf_route *user)
+{
+    struct nets to = conf_nets(&u->plaintext_to);
+
+    for (size_t i = 0; i < u->servers.n; i++) {
+        const struct conf_server *s = &u->servers.v[i];
+        if (plaintext_allowed(&to, s))
+            continue;
+        char *fix = plaintext_fix(u, s);
+        char *hint = mem_printf("if the network to it is trusted, %s", fix);
+        build_error(b, server_at(u, user, s), hint,
+                    "plaintext would leave this host, which plaintext_to does not allow");
+        free(hint);
+        free(fix);
+    }
+    nets_free(&to);
+}
+
+/* TODO(resolver) */
+static void refuse_names(struct builder *b, const struct conf_upstream *u,
+                         const struct conf_route *user)
+{
+    for (size_t i = 0; i < u->servers.n; i++)
+        if (u->servers.v[i].host != NULL)
+            build_error(b, server_at(u, user, &u->servers.v[i]),
+                        "names are not looked up: write the address, such as 127.0.0.1:9042",
+                        "a host name; only numeric addresses and localhost are accepted");
+}
+
+/* The page is no service that could be told. */
+static void check_proxy(struct builder *b, const struct conf_upstream *u)
+{
+    const char *word = u->proxy_protocol == PROXY_V1 ? "v1" : "v2";
+
+    if (u->servers.builtin_page && u->proxy_protocol != PROXY_OFF)
+        build_error(b, conf_at(&u->head, KEY_UPSTREAM_PROXY_PROTOCOL, word),
+                    "leave it out: the page shows the client all the same",
+                    "the builtin page reads no PROXY header");
+}
+
+void build_upstream(struct builder *b, const struct conf_upstream *u,
+                    const struct conf_route *user)
+{
+    if (!build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO))
+        guard_plaintext(b, u, user);
+    refuse_names(b, u, user);
+    check_proxy(b, u);
+}
