@@ -1,4 +1,4 @@
-"""Several servers behind one route: whose turn it is, and what becomes of clients when some fail."""
+"""Several servers behind one route: whose turn it is, and what a client sees of those that fail."""
 
 import collections
 import signal
