@@ -90,6 +90,7 @@ static void close_streams(struct conn *c, enum reason why)
 
     switch (why) {
     case REASON_DRAINED:
+    case REASON_REMOVED_CUT:
     case REASON_NO_MEMORY:
     case REASON_CLIENT_EXPIRED:
     case REASON_CLIENT_REVOKED:
@@ -154,6 +155,7 @@ void conn_end(struct conn *c, enum reason why)
     let_go_of_keys(c);
     conn_source_leave(c);
     conn_leave_servers(c);
+    conn_drain_forget(c);
 
     close_streams(c, lingered ? REASON_DONE : why);
     relay_drop(&c->relay, &env->pool);

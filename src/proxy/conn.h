@@ -43,6 +43,9 @@ struct conn_env {
     const struct snapshot *current;     /* in force: conn_env_current() */
     struct loop_task review;    /* connections that `current` has not judged yet are at the head */
     unsigned open;              /* length of conns */
+    unsigned leaving;           /* of these, that shall end (conn_drain_all()) */
+    uint64_t next_turn;         /* when the next one that shall has its turn */
+    struct loop_timer *turns;   /* the worker's: conn_drain_turns(), with the env */
     uint64_t next_id;
     void (*gone)(void *arg);    /* a connection has left: a descriptor is free */
     void *arg;
@@ -64,6 +67,15 @@ void conn_env_current(struct conn_env *env, const struct snapshot *snap);
  */
 void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_listener *listener,
                 uint32_t number, uint16_t port, int fd, const struct peer *client);
+
+/*
+ * Every connection shall end within that time: those that are quiet first, in order, one after
+ * the other; those that carry bytes when they are quiet or over. What is left then is the
+ * caller's to cut. A reload does the same to those whose route or server it removed, within
+ * drain_timeout, and cuts what is left itself.
+ */
+void conn_drain_all(struct conn_env *env, uint64_t timeout_ms);
+void conn_drain_turns(void *env);
 
 /* Cut every connection that is open: they end with REASON_DRAINED. Returns their number. */
 unsigned conn_cut_all(struct conn_env *env);

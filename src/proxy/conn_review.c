@@ -91,6 +91,7 @@ void conn_review_some(void *arg)
         c->reviewed = env->current->generation;
         list_remove(&c->link);
         list_append(&env->conns, &c->link);
+        conn_drain_one(c);
         conn_review_one(c);
     }
     loop_later(env->loop, &env->review);

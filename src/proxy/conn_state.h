@@ -55,6 +55,8 @@ struct conn {
     struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
     struct endpoint **tried;    /* others that failed it, joined too; NULL: none did */
     unsigned ntried;
+    uint64_t leave_at, leave_by;    /* it shall end: its turn, and when time is up; 0: no */
+    enum reason leave_why;
     struct stream *lingering;   /* in LINGER: the side that is left */
     uint32_t lingered;          /* bytes of it thrown away */
     uint32_t lingered_times;
@@ -82,6 +84,10 @@ const struct addr *conn_server(const struct conn *c);
 
 /* It is done with its servers. */
 void conn_leave_servers(struct conn *c);
+
+/* It shall not end any more, or has; after a reload: whether it shall (conn_drain.c). */
+void conn_drain_forget(struct conn *c);
+void conn_drain_one(struct conn *c);
 
 /* End, but let that side take what was sent to it first. */
 void conn_linger(struct conn *c, struct stream *side, enum reason why);

@@ -18,7 +18,7 @@ uint64_t endpoint_mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-struct endpoint *endpoint_new(const struct addr *a, const char *group)
+struct endpoint *endpoint_new(const struct addr *a, const char *group, const char *server)
 {
     struct endpoint *e = mem_zalloc(sizeof(*e));
     char text[ADDR_TEXT_MAX];
@@ -27,11 +27,11 @@ struct endpoint *endpoint_new(const struct addr *a, const char *group)
     *e = (struct endpoint){
         .addr = *a,
         .group = mem_strdup(group),
+        .server = mem_strdup(server),
         .refs = 1,
         .key = endpoint_mix(names_hash((struct span){ text, strlen(text) })),
         .up = true,
         .allowed = true,
-        .listed = true,
     };
     return e;
 }
@@ -41,6 +41,7 @@ void endpoint_unref(struct endpoint *e)
     if (--e->refs > 0)
         return;
     free(e->group);
+    free(e->server);
     free(e);
 }
 

@@ -18,6 +18,7 @@
 struct endpoint {
     struct addr addr;
     char *group;                /* the [upstream], for the log */
+    char *server;               /* of it, as it is written */
     unsigned refs;
     unsigned in_flight;         /* connections that picked it, and are not over */
     unsigned failures;          /* since it was reached last */
@@ -26,11 +27,10 @@ struct endpoint {
     uint64_t key;               /* of its address: for balance = source_hash */
     bool up;                    /* as the last check saw it; without checks, true */
     bool allowed;               /* plaintext_to has it */
-    bool listed;                /* the newest configuration, and its name, still lead to it */
 };
 
 /* One reference, the caller's. Aborts when memory is out. */
-struct endpoint *endpoint_new(const struct addr *a, const char *group);
+struct endpoint *endpoint_new(const struct addr *a, const char *group, const char *server);
 void endpoint_unref(struct endpoint *e);
 
 /* A connection begins with it; leaves it (NULL is fine). */

@@ -4,6 +4,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn.c src/proxy/conn.h src/proxy/conn_state.h \
 	src/proxy/conn_announce.c \
 	src/proxy/conn_connect.c \
+	src/proxy/conn_drain.c \
 	src/proxy/conn_handshake.c \
 	src/proxy/conn_linger.c \
 	src/proxy/conn_relay.c \

@@ -36,17 +36,11 @@ struct upstreams *upstreams_new(void)
 
 /* --- the endpoints of a server --- */
 
-static void unlist(struct endpoint *e)
-{
-    e->listed = false;
-    endpoint_unref(e);
-}
-
 static void server_drop(struct server *s)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->v[i] != NULL)
-            unlist(s->v[i]);
+            endpoint_unref(s->v[i]);
     free(s->v);
     free(s->written);
     *s = (struct server){ 0 };
@@ -93,7 +87,7 @@ static void server_set(const struct group *g, struct server *s, const struct ups
             continue;
         struct endpoint *e = take(s->v, s->n, &v[i].addr);
         if (e == NULL)
-            e = endpoint_new(&v[i].addr, g->name);
+            e = endpoint_new(&v[i].addr, g->name, s->written);
         e->up = v[i].up;
         e->allowed = may_go_to(g, &e->addr);
         next.v[next.n++] = e;

@@ -161,10 +161,11 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
     w->starved = loop_timer_new(l, resume_all, w);
     w->sweep = loop_timer_new(l, on_sweep, w);
     w->review = loop_timer_new(l, on_review, w);
+    w->env.turns = loop_timer_new(l, conn_drain_turns, &w->env);
     w->deadline = loop_timer_new(l, on_deadline, w);
     if (w->env.tickets == NULL || w->env.repeats == NULL
         || w->env.upstreams == NULL || w->starved == NULL || w->sweep == NULL
-        || w->review == NULL || w->deadline == NULL
+        || w->review == NULL || w->env.turns == NULL || w->deadline == NULL
         || loop_timer_set(w->sweep, CONN_SWEEP_MS) != 0
         || loop_timer_set(w->review, CONN_REVIEW_MS) != 0) {
         err_setx(e, "memory is out");
@@ -271,6 +272,7 @@ void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done
             listener_free(li);
         }
     }
+    conn_drain_all(&w->env, timeout_ms);
     if (w->env.open == 0)
         loop_later(w->loop, &w->last);
     else if (loop_timer_set(w->deadline, timeout_ms) != 0)
@@ -304,6 +306,7 @@ void worker_free(struct worker *w)
     loop_timer_free(w->starved);
     loop_timer_free(w->sweep);
     loop_timer_free(w->review);
+    loop_timer_free(w->env.turns);
     loop_timer_free(w->deadline);
     snapshot_retire(w->snap);
     free(w);
