@@ -34,6 +34,8 @@ struct asked {
 struct admin {
     struct loop *loop;
     struct reload *reload;
+    admin_drain_fn *drain;
+    void *arg;
     struct privs privs;
     struct admin_sockets *sockets;
     struct channel *ch;
@@ -134,6 +136,8 @@ static void on_message(void *arg, struct channel_msg *m)
         *q = (struct asked){ .admin = a, .number = m->number };
         a->asked = q;
         reload_ask_then(a->reload, on_outcome, q);
+    } else if (m->kind == CHANNEL_DRAIN) {
+        a->drain(a->arg, m->number);
     } else if (a->pid > 0) {
         log_error("the monitor speaks nonsense: it is replaced");
         kill(a->pid, SIGKILL);
@@ -238,10 +242,18 @@ void admin_log(struct admin *a)
         logsink_send(a->ch);
 }
 
+void admin_drained(struct admin *a, uint64_t cut)
+{
+    struct channel_msg m = { .kind = CHANNEL_DRAINED, .number = cut };
+
+    if (a != NULL && a->ch != NULL)
+        (void)channel_send(a->ch, &m);
+}
+
 /* --- for the master --- */
 
 struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_proxy *p,
-                        struct diags *d)
+                        admin_drain_fn *drain, void *arg, struct diags *d)
 {
     struct admin *a = mem_zalloc(sizeof(*a));
     struct diags told = { 0 };  /* by the loader */
@@ -253,6 +265,8 @@ struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_prox
     a->privs = privs_plan(&who, &told);
     a->loop = l;
     a->reload = r;
+    a->drain = drain;
+    a->arg = arg;
     a->timer = loop_timer_new(l, on_timer, a);
     if (told.errors > 0)
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,

@@ -12,8 +12,8 @@
  *                      TICKETS(secrets)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
- *   monitor -> master  READY   RELOAD(request)
- *   master -> monitor  RELOADED(request, outcome)   LOG
+ *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)
+ *   master -> monitor  RELOADED(request, outcome)   DRAINED(cut)   LOG
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
 #define SALLYPORT_APP_CHANNEL_H
@@ -40,6 +40,9 @@ enum channel_kind {
 
 /* Listening sockets of one message; more than any configuration needs. */
 #define CHANNEL_FDS_MAX 8192
+
+/* The timeout of a DRAIN that the configuration knows. */
+#define CHANNEL_DRAIN_DEFAULT UINT64_MAX
 
 struct channel_msg {
     enum channel_kind kind;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/channel.h"
 #include "app/cpus.h"
 #include "app/edition.h"
 #include "app/expiry.h"
@@ -145,12 +146,12 @@ static void end_at_once(struct master *m)
         cut = pool_kill(m->pool);
     if (m->phase != STARTING)
         log_totals(m, "sallyport stopped at once", cut);
+    admin_drained(m->admin, cut);
     stop(m, cut > 0 ? 1 : 0);
 }
 
-static void drain(struct master *m)
+static void drain(struct master *m, uint64_t timeout_ms)
 {
-    uint64_t timeout_ms = settings(m)->drain_timeout_ms;
     char text[DURATION_TEXT_MAX];
     struct counters sum;
 
@@ -167,12 +168,22 @@ static void drain(struct master *m)
     pool_drain(m->pool, timeout_ms);
 }
 
+/* Through the admin socket. Who asks again hears how the first one ends. */
+static void on_drain_asked(void *arg, uint64_t timeout_ms)
+{
+    struct master *m = arg;
+
+    if (m->phase == RUNNING)
+        drain(m, timeout_ms != CHANNEL_DRAIN_DEFAULT ? timeout_ms : settings(m)->drain_timeout_ms);
+}
+
 static void on_drained(void *arg, uint64_t cut)
 {
     struct master *m = arg;
 
+    admin_drained(m->admin, cut);
     if (cut > 0)
-        log_warn("drain_timeout is over: connections were cut");
+        log_warn("the time for the drain is over: connections were cut");
     log_totals(m, "sallyport stopped", cut);
     stop(m, cut > 0 ? 1 : 0);
 }
@@ -207,7 +218,7 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
 static bool open_admin(struct master *m, const struct conf_proxy *p, struct diags *d)
 {
     if (p->admin.n > 0)
-        m->admin = admin_new(m->loop, m->reload, p, d);
+        m->admin = admin_new(m->loop, m->reload, p, on_drain_asked, m, d);
     return p->admin.n == 0 || m->admin != NULL;
 }
 
@@ -392,7 +403,7 @@ static void on_signal(void *arg, int signo)
         break;
     case SIGTERM:
         if (m->phase == RUNNING) {
-            drain(m);
+            drain(m, settings(m)->drain_timeout_ms);
             break;
         }
         end_at_once(m);

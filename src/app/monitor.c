@@ -8,10 +8,13 @@
 #include "app/httpd.h"
 #include "app/logsink.h"
 #include "app/outcome.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/sock.h"
+
+#define DRAIN_MOST_MS 86400000u /* as in drain_timeout */
 
 struct waiter {
     struct list link;
@@ -29,6 +32,7 @@ struct monitor {
     uint64_t last_number;
     struct list hearing;        /* waiters for the outcome of that one */
     struct list asking;         /* … of the one after it */
+    struct list draining;       /* waiters for the end */
 };
 
 /* --- POST /reload --- */
@@ -94,15 +98,77 @@ static void on_reloaded(struct monitor *m, const struct channel_msg *msg)
     ask_if_due(m);
 }
 
-static void want_reload(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+static bool wants_text(const struct http1_request *r)
 {
-    struct waiter *w = mem_zalloc(sizeof(*w));
     struct span accept = { "", 0 };
 
     (void)http1_field(r, "accept", &accept);
-    *w = (struct waiter){ .call = call, .text = http1_list_has(accept, "text/plain") };
+    return http1_list_has(accept, "text/plain");
+}
+
+static void want_reload(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    struct waiter *w = mem_zalloc(sizeof(*w));
+
+    *w = (struct waiter){ .call = call, .text = wants_text(r) };
     list_append(&m->asking, &w->link);
     ask_if_due(m);
+}
+
+/* --- POST /drain --- */
+
+/* ?timeout=10s, or none. False: something else stands there. */
+static bool drain_timeout(const struct http1_request *r, uint64_t *out)
+{
+    static const char key[] = "timeout=";
+    const char *mark = memchr(r->target.p, '?', r->target.len);
+    struct span query = { mark, mark ? (size_t)(r->target.p + r->target.len - mark) - 1 : 0 };
+
+    *out = CHANNEL_DRAIN_DEFAULT;
+    if (query.len == 0)
+        return true;
+    query.p++;
+    if (query.len < strlen(key) || memcmp(query.p, key, strlen(key)) != 0)
+        return false;
+    query.p += strlen(key);
+    query.len -= strlen(key);
+    return duration_parse(query, out) && *out <= DRAIN_MOST_MS;
+}
+
+static void want_drain(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    struct channel_msg msg = { .kind = CHANNEL_DRAIN };
+
+    if (!drain_timeout(r, &msg.number)) {
+        httpd_say(call, 400, "?timeout= takes a duration of at most 1d, such as 10s");
+        return;
+    }
+    struct waiter *w = mem_zalloc(sizeof(*w));
+    *w = (struct waiter){ .call = call, .text = wants_text(r) };
+    list_append(&m->draining, &w->link);
+    (void)channel_send(m->ch, &msg);
+}
+
+static void on_drained(struct monitor *m, uint64_t cut)
+{
+    LIST_EACH(pos, tmp, &m->draining) {
+        struct waiter *w = LIST_OF(struct waiter, link, pos);
+        char *body = !w->text ? mem_printf("{\"ok\": %s, \"cut\": %llu}\n", cut ? "false" : "true",
+                                           (unsigned long long)cut)
+                     : cut == 0 ? mem_strdup("drained: no connection was cut\n")
+                                : mem_printf("%llu connection%s cut\n", (unsigned long long)cut,
+                                             cut == 1 ? " was" : "s were");
+        struct httpd_answer a = {
+            .status = cut == 0 ? 200 : 409,
+            .type = w->text ? "text/plain; charset=utf-8" : "application/json",
+            .body = body,
+            .len = strlen(body),
+        };
+        list_remove(&w->link);
+        httpd_answer(w->call, &a);
+        free(w);
+        free(body);
+    }
 }
 
 /* --- the other endpoints, and who may use which --- */
@@ -121,6 +187,7 @@ static const struct endpoint {
 } endpoints[] = {
     { "/healthz", false, say_alive },
     { "/reload", true, want_reload },
+    { "/drain", true, want_drain },
 };
 
 static const struct endpoint *find(struct span path)
@@ -207,6 +274,7 @@ static void on_gone(void *arg, struct httpd_call *call)
 
     forget(&m->hearing, call);
     forget(&m->asking, call);
+    forget(&m->draining, call);
 }
 
 /* --- the master --- */
@@ -218,6 +286,9 @@ static void on_message(void *arg, struct channel_msg *msg)
     switch (msg->kind) {
     case CHANNEL_RELOADED:
         on_reloaded(m, msg);
+        break;
+    case CHANNEL_DRAINED:
+        on_drained(m, msg->number);
         break;
     case CHANNEL_LOG:
         logsink_take(msg);
@@ -233,6 +304,7 @@ static void on_master_gone(void *arg)
 
     refuse_waiters(&m->hearing, "sallyport has ended");
     refuse_waiters(&m->asking, "sallyport has ended");
+    refuse_waiters(&m->draining, "sallyport has ended; how is in the log");
     m->done(m->arg);
 }
 
@@ -249,6 +321,7 @@ struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, siz
     m->arg = arg;
     list_init(&m->hearing);
     list_init(&m->asking);
+    list_init(&m->draining);
     m->doors = mem_zalloc((n + 1) * sizeof(m->doors[0]));
     for (size_t i = 0; i < n; i++)
         (void)sock_local_addr(sockets[i], &m->doors[i]);
@@ -269,6 +342,7 @@ void monitor_free(struct monitor *m)
     httpd_free(m->httpd);
     forget(&m->hearing, NULL);
     forget(&m->asking, NULL);
+    forget(&m->draining, NULL);
     channel_free(m->ch);
     free(m->doors);
     free(m);

@@ -10,6 +10,9 @@
  *   GET  /healthz    200 while this process runs; depends on nothing else
  *   POST /reload     over a Unix socket alone; answered when the reload has ended,
  *                    200 or 409, as JSON or, with Accept: text/plain, as lines
+ *   POST /drain      over a Unix socket alone; sallyport ends in order, within drain_timeout
+ *                    or ?timeout=10s; answered when it has: 200, or 409 and how many
+ *                    connections were cut
  *
  * One reload is asked for at a time: who comes meanwhile is answered by the one after
  * it, for the files may have changed since the one under way has read them.

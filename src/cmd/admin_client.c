@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cmd/cmd.h"
 #include "conf/schema.h"
 #include "conf/source.h"
 #include "proto/http1.h"
 
-/* Longer than a reload that runs, one that is asked for, and their own limits. */
-#define PATIENCE_S 300
 #define ANSWER_MAX (64u * 1024 * 1024)
 
 #define HUP_HINT "is it running? HUP reloads it, too"
@@ -72,9 +71,9 @@ int admin_client_find(const struct invocation *inv, struct addr *out, struct dia
 
 /* --- the exchange --- */
 
-static int dial(const struct addr *to, struct err *e)
+static int dial(const struct addr *to, unsigned patience_s, struct err *e)
 {
-    struct timeval patience = { .tv_sec = PATIENCE_S };
+    struct timeval patience = { .tv_sec = patience_s };
     int fd = socket(to->u.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -117,7 +116,7 @@ static int receive_all(int fd, char **bytes, size_t *len, struct err *e)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
-            return err_setx(e, "no answer for %d s; see its log", PATIENCE_S);
+            return err_setx(e, "no answer came in time; see its log");
         if (n < 0)
             return err_set(e, "cannot receive the answer");
         if (n == 0) {
@@ -184,12 +183,12 @@ static const char *hint_for(int error)
 }
 
 int admin_client_ask(const struct addr *to, const char *method, const char *path,
-                     struct admin_answer *out, struct diags *d)
+                     unsigned patience_s, struct admin_answer *out, struct diags *d)
 {
     char text[ADDR_TEXT_MAX];
     struct diag_at where = { { addr_text(to, text), 0 }, NULL, NULL, NULL };
     struct err e = ERR_INIT;
-    int fd = dial(to, &e);
+    int fd = dial(to, patience_s, &e);
 
     if (fd < 0) {
         diag_add(d, DIAG_ERROR, where, hint_for(errno), "%s", e.text);
@@ -205,4 +204,16 @@ int admin_client_ask(const struct addr *to, const char *method, const char *path
     free(request);
     close(fd);
     return rc;
+}
+
+int admin_client_show(const struct admin_answer *a)
+{
+    size_t last = a->len > 0 ? a->len - 1 : 0;
+
+    while (last > 0 && a->body[last - 1] != '\n')
+        last--;
+    bool good = a->status == 200;
+    fprintf(stderr, "%.*s", (int)last, a->body);
+    fputs(a->body + last, good ? stdout : stderr);
+    return good ? EXIT_OK : EXIT_FAILED;
 }

@@ -24,8 +24,14 @@ struct admin_answer {
  */
 int admin_client_find(const struct invocation *inv, struct addr *out, struct diags *d);
 
-/* Ask, and wait for the whole answer. 0, or -1 and a finding. */
+/* Ask, and wait for the whole answer, but no longer than that for a part of it (0: as long as
+   it takes). 0, or -1 and a finding. */
+#define ADMIN_PATIENCE_S 300u   /* a reload that runs, one that is asked for, their own limits */
 int admin_client_ask(const struct addr *to, const char *method, const char *path,
-                     struct admin_answer *out, struct diags *d);
+                     unsigned patience_s, struct admin_answer *out, struct diags *d);
+
+/* Shows an answer: what it found on stderr; the last line, what became of it, on stdout if it is
+   good. The exit code. */
+int admin_client_show(const struct admin_answer *a);
 
 #endif

@@ -12,6 +12,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int cmd_serve(int argc, char **argv);
 int cmd_tunnel(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
+int cmd_drain(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_show(int argc, char **argv);

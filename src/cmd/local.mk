@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = \
 	src/cmd/admin_client.c src/cmd/admin_client.h \
 	src/cmd/check.c src/cmd/cmd.h \
+	src/cmd/drain.c \
 	src/cmd/dump.c \
 	src/cmd/environment.c src/cmd/environment.h \
 	src/cmd/explain.c src/cmd/explain.h src/cmd/explain_print.c \

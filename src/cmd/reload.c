@@ -1,6 +1,5 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cmd/admin_client.h"
 #include "cmd/cmd.h"
@@ -19,19 +18,6 @@ static const struct option_rules rules = {
     .configuration = true,
 };
 
-/* The findings, and in the last line what became of it. */
-static int show(const struct admin_answer *a)
-{
-    size_t last = a->len > 0 ? a->len - 1 : 0;
-
-    while (last > 0 && a->body[last - 1] != '\n')
-        last--;
-    bool good = a->status == 200;
-    fprintf(stderr, "%.*s", (int)last, a->body);
-    fputs(a->body + last, good ? stdout : stderr);
-    return good ? EXIT_OK : EXIT_FAILED;
-}
-
 int cmd_reload(int argc, char **argv)
 {
     struct invocation inv;
@@ -45,8 +31,8 @@ int cmd_reload(int argc, char **argv)
 
     rc = EXIT_FAILED;
     if (admin_client_find(&inv, &to, &d) == 0
-        && admin_client_ask(&to, "POST", "/reload", &answer, &d) == 0)
-        rc = show(&answer);
+        && admin_client_ask(&to, "POST", "/reload", ADMIN_PATIENCE_S, &answer, &d) == 0)
+        rc = admin_client_show(&answer);
     diags_print(&d, stderr);
     free(answer.body);
     diags_free(&d);
