@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "tls/certinfo.h"
 #include "tls/failure_facts.h"
+#include "tls/failure_map.h"
+#include "tls/failure_server.h"
 #include "tls/guess.h"
 #include "tls/notes.h"
 
@@ -25,11 +27,6 @@ static const struct {
 };
 
 /* --- OpenSSL's reasons --- */
-
-struct mapped {
-    int from;
-    enum tls_cause cause;
-};
 
 static const struct mapped reasons[] = {
     { SSL_R_HTTP_REQUEST, TLS_CAUSE_PLAIN_HTTP },
@@ -93,18 +90,6 @@ static const struct mapped verifications[] = {
     { X509_V_ERR_CA_KEY_TOO_SMALL, TLS_CAUSE_CLIENT_CERT_WEAK },
     { X509_V_ERR_CA_MD_TOO_WEAK, TLS_CAUSE_CLIENT_CERT_WEAK },
 };
-
-#define LOOK_UP(table, key, otherwise) \
-    look_up(table, sizeof(table) / sizeof((table)[0]), key, otherwise)
-
-static enum tls_cause look_up(const struct mapped *table, size_t n, int key,
-                              enum tls_cause otherwise)
-{
-    for (size_t i = 0; i < n; i++)
-        if (table[i].from == key)
-            return table[i].cause;
-    return otherwise;
-}
 
 /*
  * The queue to the scene. The oldest entry that says something specific wins: a
@@ -195,24 +180,6 @@ static bool hello_was_read(const SSL *ssl)
     return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO;
 }
 
-/*
- * OpenSSL 3.2 and later look at the head of the first record alone, whatever is said
- * about reading ahead: five bytes, and few protocols are known by these. What came
- * with them is still to be had where OpenSSL got them.
- */
-static void read_first_bytes(struct scene *s)
-{
-    size_t room = sizeof(s->first) - s->nfirst;
-    const char *protocol;
-    enum guess guess = guess_protocol(s->first, s->nfirst, &protocol);
-    int n = 0;
-
-    if (room > 0 && guess != GUESS_NOTHING && guess != GUESS_TLS)
-        n = BIO_read(SSL_get_rbio(s->ssl), s->first + s->nfirst, (int)room);
-    if (n > 0)
-        s->nfirst += (size_t)n;
-}
-
 /* What the first bytes say, for a handshake that did not even begin. */
 static enum tls_cause from_first_bytes(const struct scene *s, const char **protocol,
                                        enum tls_cause otherwise)
@@ -279,6 +246,8 @@ static enum tls_cause find_cause(struct scene *s)
     enum tls_cause cause = TLS_CAUSE_COUNT;
     int reason = ERR_GET_REASON(s->code);
 
+    if (s->ssl != NULL && !SSL_is_server(s->ssl))
+        return failure_server_cause(s);
     if (s->end->refused)
         return TLS_CAUSE_DENIED;
     if (s->note != NOTE_NONE)
@@ -289,7 +258,7 @@ static enum tls_cause find_cause(struct scene *s)
     if (s->foreign != 0)
         return TLS_CAUSE_TOKEN;
     if (!hello_was_read(s->ssl)) {
-        read_first_bytes(s);
+        scene_first_bytes(s);
         cause = from_first_bytes(s, &s->protocol, TLS_CAUSE_COUNT);
     }
     if (cause != TLS_CAUSE_COUNT)
@@ -360,6 +329,7 @@ const char *failure_side_text(enum tls_side side)
 {
     static const char *const names[] = {
         [SIDE_CLIENT] = "client", [SIDE_US] = "us", [SIDE_NETWORK] = "network",
+        [SIDE_SERVER] = "server",
     };
 
     return names[side];

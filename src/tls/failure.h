@@ -23,7 +23,7 @@ enum tls_cause {
     TLS_CAUSE_COUNT
 };
 
-enum tls_side { SIDE_CLIENT, SIDE_US, SIDE_NETWORK };
+enum tls_side { SIDE_CLIENT, SIDE_US, SIDE_NETWORK, SIDE_SERVER };
 
 struct tls_failure {
     enum tls_cause cause;
@@ -40,7 +40,7 @@ struct tls_ending {
     bool eof;                   /* the peer sent FIN during the handshake */
     int sys_errno;              /* a system error (ECONNRESET …), or 0 */
     bool timed_out;
-    bool refused;               /* terms.h */
+    bool refused, asked;        /* terms.h */
     uint64_t bytes_in;          /* received before the end */
     const unsigned char *first; /* the first bytes received (up to FIRST_BYTES), to guess by */
     size_t nfirst;
@@ -59,7 +59,7 @@ void failure_of(SSL *ssl, const struct tls_ending *end, struct tls_failure *out)
 /* What ends a connection before there is an SSL; `what` is the row's {name}. */
 void failure_early(enum tls_cause cause, const char *what, struct tls_failure *out);
 
-const char *failure_side_text(enum tls_side side);     /* "client", "us", "network" */
+const char *failure_side_text(enum tls_side side);     /* "client", "us", "network", "server" */
 const char *failure_name(enum tls_cause cause);        /* "plain-http" */
 /* What somebody should look at is a warning; a connection that just ended is none. */
 enum log_level failure_level(const struct tls_failure *f);

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "tls/certinfo.h"
+#include "tls/guess.h"
 #include "tls/suites.h"
 
 static void copy(char *out, const char *text)
@@ -35,7 +36,9 @@ static void note_field(const struct scene *s, unsigned index, const char *otherw
 
 static void fact_peer(const struct scene *s, char *out)
 {
-    note_field(s, 0, "the client's certificate", out);
+    bool server = s->ssl != NULL && !SSL_is_server(s->ssl);
+
+    note_field(s, 0, server ? "the server's certificate" : "the client's certificate", out);
 }
 
 static void fact_issuer(const struct scene *s, char *out)
@@ -241,6 +244,19 @@ static void fact_groups(const struct scene *s, char *out)
     }
 }
 
+void scene_first_bytes(struct scene *s)
+{
+    size_t room = sizeof(s->first) - s->nfirst;
+    const char *protocol;
+    enum guess guess = guess_protocol(s->first, s->nfirst, &protocol);
+    int n = 0;
+
+    if (room > 0 && guess != GUESS_NOTHING && guess != GUESS_TLS)
+        n = BIO_read(SSL_get_rbio(s->ssl), s->first + s->nfirst, (int)room);
+    if (n > 0)
+        s->nfirst += (size_t)n;
+}
+
 static void fact_first(const struct scene *s, char *out)
 {
     str_escape(out, FACT_MAX, (struct span){ (const char *)s->first, s->nfirst });
@@ -267,6 +283,35 @@ static void fact_name(const struct scene *s, char *out)
     str_escape(out, FACT_MAX, (struct span){ s->asked, strlen(s->asked) });
 }
 
+/* --- about the server --- */
+
+static void fact_pin(const struct scene *s, char *out)
+{
+    note_field(s, 1, "?", out);
+}
+
+static void fact_has(const struct scene *s, char *out)
+{
+    note_field(s, 4, "no name", out);
+}
+
+static void fact_expected(const struct scene *s, char *out)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(s->ssl);
+    const char *host = X509_VERIFY_PARAM_get0_host(param, 0);
+    char *ip = host == NULL ? X509_VERIFY_PARAM_get1_ip_asc(param) : NULL;
+
+    copy(out, host != NULL ? host : ip != NULL ? ip : "no name");
+    OPENSSL_free(ip);
+}
+
+static void fact_sni(const struct scene *s, char *out)
+{
+    const char *name = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
+
+    copy(out, name != NULL ? name : "(none)");
+}
+
 static const struct {
     const char *name;
     void (*get)(const struct scene *s, char *out);
@@ -278,6 +323,8 @@ static const struct {
     { "alert", fact_alert },     { "suites", fact_suites },     { "groups", fact_groups },
     { "first", fact_first },     { "protocol", fact_protocol }, { "bytes", fact_bytes },
     { "system", fact_system },   { "token", fact_token },       { "name", fact_name },
+    { "pin", fact_pin },         { "has", fact_has },           { "expected", fact_expected },
+    { "servername", fact_sni },
 };
 
 char *scene_fact(const struct scene *s, const char *name, size_t len, char out[FACT_MAX])

@@ -30,6 +30,13 @@ struct scene {
    in out; returns how many there are. */
 int scene_suites(const struct scene *s, const SSL_CIPHER **out, int max);
 
+/*
+ * OpenSSL 3.2 and later look at the head of the first record alone, whatever is said about
+ * reading ahead: five bytes, and few protocols are known by these. What came with them is
+ * still to be had where OpenSSL got them. For a handshake whose first message was no TLS.
+ */
+void scene_first_bytes(struct scene *s);
+
 #define FACT_MAX 224
 
 /* The fact called `name` (len bytes) as text, never empty; escaped. Returns out. */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libtls.a
 libtls_a_SOURCES = \
 	src/tls/certinfo.c src/tls/certinfo.h \
 	src/tls/admission.c src/tls/admission.h \
+	src/tls/client.c src/tls/client.h \
 	src/tls/certs.c src/tls/certs.h \
 	src/tls/chain.c src/tls/chain.h \
 	src/tls/ctx.c src/tls/ctx.h \
@@ -12,6 +13,7 @@ libtls_a_SOURCES = \
 	src/tls/entry.c src/tls/entry.h \
 	src/tls/facts.c src/tls/facts.h \
 	src/tls/failure.c src/tls/failure.h src/tls/failures.tbl \
+	src/tls/failure_map.h src/tls/failure_server.c src/tls/failure_server.h \
 	src/tls/failure_facts.c src/tls/failure_facts.h \
 	src/tls/guess.c src/tls/guess.h \
 	src/tls/identity.c src/tls/identity.h \
@@ -35,11 +37,13 @@ libtls_a_SOURCES = \
 	src/tls/policy.h \
 	src/tls/revocation.c src/tls/revocation.h \
 	src/tls/rehearsal.c src/tls/rehearsal.h \
+	src/tls/sessions.c src/tls/sessions.h \
 	src/tls/sslerr.c src/tls/sslerr.h \
 	src/tls/suites.c src/tls/suites.h \
 	src/tls/terms.h \
 	src/tls/ticket.c src/tls/ticket.h \
 	src/tls/ticket_file.c src/tls/ticket_file.h \
+	src/tls/tls_conn.h src/tls/tls_connect.c \
 	src/tls/tls_stream.c src/tls/tls_stream.h \
 	src/tls/trust.c src/tls/trust.h \
 	src/tls/verify.c src/tls/verify.h

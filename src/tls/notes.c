@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -21,7 +22,7 @@ enum note note_kind(unsigned long code, int *detail)
 {
     int reason = ERR_GET_REASON(code);
 
-    if (code == 0 || ERR_GET_LIB(code) != ERR_LIB_USER || (reason >> 12) > NOTE_ALPN)
+    if (code == 0 || ERR_GET_LIB(code) != ERR_LIB_USER || (reason >> 12) > NOTE_PIN)
         return NOTE_NONE;
     *detail = reason & 0xfff;
     return (enum note)(reason >> 12);
@@ -32,7 +33,7 @@ static void leave(enum note kind, int detail, const char *text)
     ERR_raise_data(ERR_LIB_USER, KIND((int)kind) | detail, "%s", text);
 }
 
-/* --- the client's certificate --- */
+/* --- the peer's certificate --- */
 
 static void dates_text(const X509 *x, int error, char *out, size_t cap)
 {
@@ -57,33 +58,67 @@ static int error_of(X509_STORE_CTX *store, X509 *x)
     return X509_STORE_CTX_get_error(store);
 }
 
+/* Without a connection it is a client that is asked about (verify.h). */
+static bool is_server(const X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+    return ssl != NULL && !SSL_is_server(ssl);
+}
+
+static void note_verify(X509 *x, int error, const char *who, const char *dates)
+{
+    char issuer[CERT_TEXT_MAX], names[CERT_TEXT_MAX], text[4 * CERT_TEXT_MAX + 256];
+
+    snprintf(text, sizeof(text), "%s%c%s%c%s%c%s%c%s", who, NOTE_DIVIDER, cert_issuer(x, issuer),
+             NOTE_DIVIDER, dates, NOTE_DIVIDER, X509_verify_cert_error_string(error & 0x3ff),
+             NOTE_DIVIDER, cert_dialled_names(x, names));
+    leave(NOTE_VERIFY, error, text);
+}
+
 int notes_verify(int ok, X509_STORE_CTX *store)
 {
     X509 *x = X509_STORE_CTX_get_current_cert(store), *leaf = X509_STORE_CTX_get0_cert(store);
     int error = X509_STORE_CTX_get_error(store), depth = X509_STORE_CTX_get_error_depth(store);
-    char name[CERT_TEXT_MAX], below[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX] = "", dates[96] = "";
-    char text[4 * CERT_TEXT_MAX + 96];
+    bool server = is_server(store);
+    const char *kind = server ? "server" : "client";
+    char name[CERT_TEXT_MAX], below[CERT_TEXT_MAX], dates[96] = "", who[2 * CERT_TEXT_MAX + 64];
 
     if (ok || revocation_spares(store))
-        return depth == 0 && error == X509_V_OK ? admission_judge(store) : 1;
+        return !server && depth == 0 && error == X509_V_OK ? admission_judge(store) : 1;
     if (x == NULL)
         x = leaf;
     if (x == NULL)
         return ok;
     error = error_of(store, x);
     cert_subject(x, name);
-    cert_issuer(x, issuer);
     if (!revocation_when(store, x, dates, sizeof(dates)))
         dates_text(x, error, dates, sizeof(dates));
     if (depth > 0 && leaf != NULL)
-        snprintf(text, sizeof(text), "CA certificate %s above client certificate %s%c%s%c%s%c%s",
-                 name, cert_subject(leaf, below), NOTE_DIVIDER, issuer, NOTE_DIVIDER, dates,
-                 NOTE_DIVIDER, X509_verify_cert_error_string(error));
+        snprintf(who, sizeof(who), "CA certificate %s above %s certificate %s", name, kind,
+                 cert_subject(leaf, below));
     else
-        snprintf(text, sizeof(text), "client certificate %s%c%s%c%s%c%s", name, NOTE_DIVIDER,
-                 issuer, NOTE_DIVIDER, dates, NOTE_DIVIDER, X509_verify_cert_error_string(error));
-    leave(NOTE_VERIFY, (error & 0x3ff) | (depth > 0 ? NOTE_ABOVE_LEAF : 0), text);
+        snprintf(who, sizeof(who), "%s certificate %s", kind, name);
+    note_verify(x, (error & 0x3ff) | (depth > 0 ? NOTE_ABOVE_LEAF : 0), who, dates);
     return ok;
+}
+
+void notes_expired(X509 *x)
+{
+    char name[CERT_TEXT_MAX], dates[96], who[CERT_TEXT_MAX + 32];
+
+    dates_text(x, X509_V_ERR_CERT_HAS_EXPIRED, dates, sizeof(dates));
+    snprintf(who, sizeof(who), "server certificate %s", cert_subject(x, name));
+    note_verify(x, X509_V_ERR_CERT_HAS_EXPIRED, who, dates);
+}
+
+void notes_pin(X509 *x, const char *pin)
+{
+    char name[CERT_TEXT_MAX], text[CERT_TEXT_MAX + 128];
+
+    snprintf(text, sizeof(text), "server certificate %s%c%s", cert_subject(x, name), NOTE_DIVIDER,
+             pin);
+    leave(NOTE_PIN, 0, text);
 }
 
 /* --- versions --- */

@@ -28,13 +28,20 @@ int notes_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen
 
 /*
  * The facts of a note, in this order, divided by NOTE_DIVIDER. All escaped.
- *   verify:  who ("client certificate CN=a"), its issuer, dates, OpenSSL's words
+ *   verify:  who ("client certificate CN=a", "server certificate CN=b"), its issuer, dates,
+ *            OpenSSL's words, the names that clients may dial
+ *   pin:     who, the pin of its key
  *   version: what the client offers
  *   ALPN:    what the client offers
  */
 #define NOTE_DIVIDER '\x1f'
 
-enum note { NOTE_NONE, NOTE_VERIFY, NOTE_VERSION, NOTE_ALPN };
+enum note { NOTE_NONE, NOTE_VERIFY, NOTE_VERSION, NOTE_ALPN, NOTE_PIN };
+
+/* Of a server's certificate: its key is none of those that are pinned; it has expired since the
+   session began. */
+void notes_pin(X509 *x, const char *pin);
+void notes_expired(X509 *x);
 
 /* What an error queue entry notes; for NOTE_VERIFY, *detail is the X509_V_ERR_ code,
    and bit NOTE_ABOVE_LEAF tells that an issuer of the leaf is meant. */

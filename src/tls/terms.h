@@ -12,7 +12,7 @@
 struct identity;
 struct ticket_ring;
 
-/* May the client of this verified certificate come in? */
+/* Will this client do, or this server, whose certificate was verified? */
 typedef bool tls_admit_fn(void *arg, const struct identity *who);
 
 struct tls_terms {
@@ -20,7 +20,8 @@ struct tls_terms {
     struct ticket_ring *tickets;    /* NULL: none are given, and none are taken */
     tls_admit_fn *admit;            /* NULL: every client that was verified */
     void *arg;
-    bool refused;                   /* admit() said no, and the client is being told */
+    bool refused;                   /* admit() said no, and the peer is being told */
+    bool asked;                     /* the server has asked for our certificate */
 };
 
 /* They outlive the SSL. */

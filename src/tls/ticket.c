@@ -14,7 +14,7 @@
 #include "tls/certinfo.h"
 #include "tls/digest.h"
 #include "tls/identity.h"
-#include "tls/revocation.h"
+#include "tls/sessions.h"
 
 #define NAME_LEN 16             /* RFC 5077 4, and OpenSSL's */
 #define IV_LEN 16
@@ -171,22 +171,6 @@ static int64_t now(void)
     return (int64_t)(clock_wall_us() / 1000000u);
 }
 
-static int64_t relied_on_until(SSL *ssl, int64_t made)
-{
-    STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);
-    X509_STORE *store = NULL;
-    int64_t until = made + TICKET_AGE_MAX, end;
-
-    (void)SSL_get0_verify_cert_store(ssl, &store);
-    for (int i = 0; i < sk_X509_num(chain); i++) {
-        end = time_of(X509_get0_notAfter(sk_X509_value(chain, i)));
-        if (end < until)
-            until = end;
-    }
-    end = revocation_until(store, chain, made);
-    return end < until ? end : until;
-}
-
 static bool read_times(SSL_SESSION *s, struct times *out)
 {
     void *p;
@@ -208,7 +192,7 @@ static int on_give(SSL *ssl, void *arg)
     (void)arg;
     if (!read_times(s, &t)) {
         t.made = now();
-        t.until = relied_on_until(ssl, t.made);
+        t.until = sessions_until(ssl, t.made, TICKET_AGE_MAX);
         if (SSL_SESSION_set1_ticket_appdata(s, &t, sizeof(t)) != 1)
             return 0;
     }

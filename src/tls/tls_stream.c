@@ -9,24 +9,8 @@
 
 #include "tls/admission.h"
 #include "tls/ticket.h"
+#include "tls/tls_conn.h"
 #include "tls/verify.h"
-
-#define REFILLS 2              /* of OpenSSL's 16 KiB buffer, within one call */
-
-struct tls_conn {
-    struct stream *s;
-    SSL *ssl;
-    const struct tls_ctx *ctx;
-    struct tls_terms terms;         /* empty when the handshake is over */
-    struct tls_failure *failure;    /* NULL until something failed */
-    uint64_t bytes_in;
-    unsigned char first[FIRST_BYTES];
-    uint8_t nfirst;
-    int sig_nid, key_type, key_bits;    /* of our certificate, which is let go */
-    uint8_t refills;                /* receives left to the call that is under way */
-    bool eof;                       /* the peer's FIN was read */
-    bool shut;                      /* our close_notify is out */
-};
 
 /* --- the BIO: OpenSSL's way to the socket --- */
 
@@ -145,10 +129,11 @@ static void record_failure(struct tls_conn *t, bool timed_out)
         .sys_errno = t->s->sys_errno,
         .timed_out = timed_out,
         .refused = t->terms.refused,
+        .asked = t->terms.asked,
         .bytes_in = t->bytes_in,
         .first = t->first,
         .nfirst = t->nfirst,
-        .offer = t->ctx->offer,
+        .offer = t->offer,
     };
 
     if (t->failure == NULL)
@@ -217,6 +202,12 @@ static enum stream_io tls_handshake(struct stream *s)
         record_failure(t, false);
         return STREAM_ERROR;
     }
+    if (rc == 1 && t->dialled != NULL) {
+        if (tls_conn_settle(t))
+            return STREAM_OK;
+        record_failure(t, false);
+        return STREAM_ERROR;
+    }
     if (rc == 1) {
         keep_our_types(t);
         SSL_certs_clear(t->ssl);        /* a connection may outlive many certificates */
@@ -234,6 +225,8 @@ static enum stream_io tls_read(struct stream *s, void *p, size_t cap, size_t *n)
     struct tls_conn *t = before(s);
     int rc = SSL_read_ex(t->ssl, p, cap, n);
 
+    if (rc == 1 && t->dialled != NULL)
+        tls_conn_accepted(t);
     return rc == 1 ? STREAM_OK : after(t, rc);
 }
 
@@ -268,16 +261,21 @@ static enum stream_io tls_shut(struct stream *s)
     return io == STREAM_AGAIN ? io : STREAM_ERROR;
 }
 
-static void conn_free(struct tls_conn *t)
+void tls_conn_free(struct tls_conn *t)
 {
+    /* OpenSSL takes the session of a connection without a close_notify for a bad one, and marks
+       it. That was for TLS 1.0 (RFC 5246 7.2.1); one that failed is bad still. */
+    if (t->dialled != NULL && t->failure == NULL)
+        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
+    free(t->dialled);
     free(t->failure);
     free(t);
 }
 
 static void tls_free(struct stream *s)
 {
-    conn_free(s->upper);
+    tls_conn_free(s->upper);
     s->upper = NULL;
 }
 
@@ -289,36 +287,54 @@ static const struct stream_ops tls_ops = {
     .free = tls_free,
 };
 
-int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
-                      const struct tls_terms *terms)
+struct tls_conn *tls_conn_new(struct stream *s, SSL_CTX *ctx, const char *offer)
 {
     struct tls_conn *t = calloc(1, sizeof(*t));
     BIO *bio = NULL;
 
     if (t == NULL)
-        return -1;
+        return NULL;
     t->s = s;
-    t->ctx = ctx;
-    t->terms = *terms;
+    t->offer = offer;
     ERR_clear_error();
-    t->ssl = SSL_new(ctx->ssl_ctx);
+    t->ssl = SSL_new(ctx);
     bio = t->ssl ? new_bio(t) : NULL;
-    if (bio == NULL || SSL_set_session_id_context(t->ssl, terms->policy, DIGEST_LEN) != 1) {
-        BIO_free(bio);
+    if (bio == NULL) {
         ERR_clear_error();
-        conn_free(t);
-        return -1;
+        tls_conn_free(t);
+        return NULL;
     }
     SSL_set_bio(t->ssl, bio, bio);
     SSL_set_read_ahead(t->ssl, 1);
-    SSL_set_accept_state(t->ssl);
     terms_attach(t->ssl, &t->terms);
+    return t;
+}
+
+void tls_conn_begin(struct tls_conn *t)
+{
+    t->s->upper = t;
+    t->s->ops = &tls_ops;
+}
+
+int tls_stream_accept(struct stream *s, const struct tls_ctx *ctx, struct certs *certs,
+                      const struct tls_terms *terms)
+{
+    struct tls_conn *t = tls_conn_new(s, ctx->ssl_ctx, ctx->offer);
+
+    if (t == NULL)
+        return -1;
+    t->terms = *terms;
+    if (SSL_set_session_id_context(t->ssl, terms->policy, DIGEST_LEN) != 1) {
+        ERR_clear_error();
+        tls_conn_free(t);
+        return -1;
+    }
+    SSL_set_accept_state(t->ssl);
     if (ctx->tickets && terms->tickets != NULL)
         ticket_attach(t->ssl);
     if (certs_count(certs) > 1)
         SSL_set_cert_cb(t->ssl, certs_choose, certs);
-    s->upper = t;
-    s->ops = &tls_ops;
+    tls_conn_begin(t);
     return 0;
 }
 

@@ -7,6 +7,7 @@ unit_tls_SOURCES = \
 	tests/unit/tls/keystores.c tests/unit/tls/keystores.h \
 	tests/unit/tls/test_certinfo.c \
 	tests/unit/tls/test_certs.c \
+	tests/unit/tls/test_client.c \
 	tests/unit/tls/test_ctx.c \
 	tests/unit/tls/test_ctx_words.c \
 	tests/unit/tls/test_describe.c \

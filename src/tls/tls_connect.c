@@ -1,0 +1,128 @@
+/* The client's part of a TLS stream: whom it dials, what it resumes by. */
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/pack.h"
+#include "tls/certinfo.h"
+#include "tls/client.h"
+#include "tls/notes.h"
+#include "tls/tls_conn.h"
+#include "tls/tls_stream.h"
+
+/* --- sessions --- */
+
+/* SSL_CTX_sess_set_new_cb(): in TLS 1.3 a ticket comes whenever the server likes. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls_conn *t = BIO_get_data(SSL_get_rbio(ssl));
+    struct tls_dialled *d = t->dialled;
+
+    if (d->until == 0)          /* TLS 1.2: it comes just before the end of the handshake */
+        d->until = sessions_until(ssl, (int64_t)time(NULL), SESSIONS_AGE_MAX);
+    if (d->sessions == NULL || t->terms.refused || SSL_SESSION_is_resumable(session) != 1)
+        return 0;
+    tls_sessions_put(d->sessions, d->key, session, d->until);
+    return 1;
+}
+
+void tls_connect_prepare(SSL_CTX *ctx)
+{
+    SSL_CTX_sess_set_new_cb(ctx, keep_session);
+}
+
+static void find_place(struct tls_dialled *d, const struct tls_dial *dial)
+{
+    struct pack k = { 0 };
+
+    pack_bytes(&k, dial->policy, DIGEST_LEN);
+    pack_bytes(&k, d->ctx->id, DIGEST_LEN);
+    pack_str(&k, dial->server);
+    pack_str(&k, dial->name);
+    pack_str(&k, dial->sni);
+    digest_ders(&(struct der){ k.p, k.len }, 1, d->key);
+    pack_free(&k);
+}
+
+static void offer_session(struct tls_conn *t)
+{
+    struct tls_dialled *d = t->dialled;
+    int64_t until = 0;
+    SSL_SESSION *s = tls_sessions_take(d->sessions, d->key, (int64_t)time(NULL), &until);
+
+    if (s != NULL && SSL_set_session(t->ssl, s) == 1)
+        d->until = until;
+    SSL_SESSION_free(s);
+}
+
+bool tls_conn_settle(struct tls_conn *t)
+{
+    struct tls_dialled *d = t->dialled;
+    int64_t now = (int64_t)time(NULL);
+    X509 *leaf = SSL_get0_peer_certificate(t->ssl);
+
+    if (SSL_session_reused(t->ssl) != 1) {
+        d->until = sessions_until(t->ssl, now, SESSIONS_AGE_MAX);
+        return true;
+    }
+    if (d->ctx->verify != TLS_VERIFY_OFF && leaf != NULL
+        && time_of(X509_get0_notAfter(leaf)) < now) {
+        notes_expired(leaf);
+        return false;
+    }
+    return tls_client_judge(d->ctx, t->ssl, leaf);
+}
+
+void tls_conn_accepted(struct tls_conn *t)
+{
+    if (t->dialled->accepted)
+        return;
+    t->dialled->accepted = true;
+    SSL_certs_clear(t->ssl);    /* a connection may outlive many certificates */
+}
+
+/* --- the connection --- */
+
+static bool is_address(const char *name)
+{
+    unsigned char ip[16];
+
+    return inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1;
+}
+
+static int expect_name(SSL *ssl, const char *name)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+    return is_address(name) ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
+                            : X509_VERIFY_PARAM_set1_host(param, name, 0);
+}
+
+int tls_stream_connect(struct stream *s, const struct tls_client *c, const struct tls_dial *dial)
+{
+    struct tls_conn *t = tls_conn_new(s, c->ssl_ctx, c->offer);
+
+    if (t == NULL)
+        return -1;
+    t->dialled = calloc(1, sizeof(*t->dialled));
+    if (t->dialled == NULL
+        || (dial->sni != NULL && SSL_set_tlsext_host_name(t->ssl, dial->sni) != 1)
+        || (c->verify == TLS_VERIFY_FULL && expect_name(t->ssl, dial->name) != 1)) {
+        ERR_clear_error();
+        tls_conn_free(t);
+        return -1;
+    }
+    t->dialled->ctx = c;
+    t->dialled->sessions = dial->sessions;
+    t->terms = (struct tls_terms){ .policy = dial->policy, .admit = dial->admit, .arg = dial->arg };
+    SSL_set_connect_state(t->ssl);
+    if (dial->sessions != NULL) {
+        find_place(t->dialled, dial);
+        offer_session(t);
+    }
+    tls_conn_begin(t);
+    return 0;
+}
