@@ -132,11 +132,9 @@ static void go_to(struct builder *b, const struct setting *t, struct place *p)
 static void add_ref(struct builder *b, struct conf_head *h, const struct key_row *row,
                     const char *value)
 {
-    struct conf_route *route = (struct conf_route *)(void *)h;
-
     b->refs = mem_append(b->refs, b->nrefs, sizeof(b->refs[0]));
     b->refs[b->nrefs++] =
-        (struct conf_ref){ route, row, mem_strdup(value), h->set[row->id].file };
+        (struct conf_ref){ h, row, mem_strdup(value), h->set[row->id].file };
 }
 
 static bool is_path(enum conf_type t)

@@ -9,9 +9,9 @@
 #include "base/names.h"
 #include "conf/schema.h"
 
-/* A route's key that names another section, until all sections are known. */
+/* A key that names another section, until all sections are known. */
 struct conf_ref {
-    struct conf_route *route;
+    struct conf_head *head;     /* whose key it is */
     const struct key_row *row;
     char *value;
     const char *origin;         /* an earlier one than the key's, in the end: overruled */
@@ -75,6 +75,16 @@ void build_upstream(struct builder *b, const struct conf_upstream *u,
 
 /* The section was begun there (ORIGIN_COMMAND_LINE …). */
 bool build_is_from(const struct conf_head *h, const char *origin);
+
+/* What a mode wants of its route and of the upstream, and what it makes no sense with. Part of
+   build_refs(), before the listeners: `tls` of upstreams and whom stores are for are known
+   afterwards. */
+void build_modes(struct builder *b);
+/* Whether a key means anything there, by the mode. A default that does not is not in force. */
+bool build_applies(const struct conf_head *h, enum conf_key key);
+/* Of an originating route: the addresses are its own, and it says who may reach them. Behind
+   build_listeners(). */
+void build_plain_listeners(struct builder *b);
 
 /* What is wrong with the rules of a route, taken together. Part of build_refs(). */
 void build_admission(struct builder *b, const struct conf_route *r);

@@ -89,7 +89,8 @@ enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 enum conf_on_expiry { ON_EXPIRY_CLOSE, ON_EXPIRY_KEEP };
 enum conf_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST, BALANCE_SOURCE, BALANCE_FIRST };
-enum conf_mode { MODE_TERMINATE };
+enum conf_mode { MODE_TERMINATE, MODE_ORIGINATE, MODE_BRIDGE };
+enum conf_tls_verify { VERIFY_FULL, VERIFY_CHAIN, VERIFY_OFF };
 enum conf_protocol { PROTO_TLS10 = 1, PROTO_TLS11 = 2, PROTO_TLS12 = 4, PROTO_TLS13 = 8 };
 
 struct conf_proxy {
@@ -117,6 +118,7 @@ struct conf_store {
     char *alias;                /* of the keystore's entry; NULL: its only key */
     int expired;                /* enum conf_expired */
     uint64_t wait_files_ms;     /* 0: the start does not wait */
+    bool for_clients, for_servers;      /* who is shown it: those of routes, those of upstreams */
     uint64_t warn_before_ms;
 };
 
@@ -146,7 +148,7 @@ struct conf_route {
     struct conf_addrs listen;
     struct conf_strs sni;       /* folded (base/names.h); none: any name, and no name */
     struct conf_strs alpn;
-    struct conf_store *store;
+    struct conf_store *store;   /* NULL exactly when the mode is originate */
     int client_auth;            /* enum conf_client_auth, resolved */
     struct conf_trust *trust;   /* NULL exactly when client_auth is none */
     struct conf_rules allow, deny;      /* none exactly when client_auth is none */
@@ -170,6 +172,16 @@ struct conf_upstream {
     int proxy_protocol;         /* enum conf_proxy_protocol */
     bool proxy_tlvs;
     struct conf_strs plaintext_to;
+    bool tls;                   /* the server speaks TLS: its routes originate or bridge */
+    struct conf_trust *tls_trust;       /* NULL exactly when it is off below, or tls is */
+    struct conf_store *tls_store;       /* NULL: no certificate is shown */
+    int tls_verify;             /* enum conf_tls_verify */
+    char *tls_name;             /* folded; or an address. NULL: the server's, as it is written */
+    char *tls_sni;              /* folded; NULL: that name, if it is no address */
+    struct conf_rules tls_allow;
+    struct conf_rules tls_pin;  /* of RULE_SHA256 alone */
+    struct conf_strs tls_alpn;
+    unsigned tls_protocols;     /* set of enum conf_protocol */
 };
 
 struct conf {
@@ -210,6 +222,17 @@ const struct conf_listener *conf_listener_for(const struct conf *c, const struct
 /* Who takes a connection to an address: its listener, else one that stands for all addresses of
    the kind; NULL: nobody. */
 const struct conf_listener *conf_listener_reached(const struct conf *c, const struct addr *a);
+
+/* Does plaintext come in by this route alone, or TLS? And goes it on as TLS? */
+static inline bool conf_takes_tls(const struct conf_route *r)
+{
+    return r->mode != MODE_ORIGINATE;
+}
+
+static inline bool conf_dials_tls(const struct conf_route *r)
+{
+    return r->mode != MODE_TERMINATE;
+}
 
 /* The configuration in force, in the file's own syntax; each key says where it was set. */
 void conf_dump(const struct conf *c, FILE *out);

@@ -90,7 +90,8 @@ static void dump_section(FILE *out, char *cwd, enum conf_section s, struct conf_
         if (conf_keys[i].section != s)
             continue;
         struct dump d = { out, &conf_keys[i], h, type_field(&conf_keys[i], h), 0, cwd };
-        type_each(d.row, d.field, print_line, &d);
+        if (h->set[i].file != NULL || build_applies(h, (enum conf_key)i))
+            type_each(d.row, d.field, print_line, &d);
         if (d.lines == 0)
             fprintf(out, "; %s is not set\n", d.row->key);
     }

@@ -9,6 +9,7 @@ libconf_a_SOURCES = \
 	src/conf/file.c src/conf/file.h \
 	src/conf/keys.tbl \
 	src/conf/listeners.c \
+	src/conf/modes.c \
 	src/conf/refs.c \
 	src/conf/schema.c src/conf/schema.h \
 	src/conf/sections.c \

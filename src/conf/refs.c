@@ -43,10 +43,10 @@ static struct conf_head *find_section(struct builder *b, const struct conf_ref *
 
     if (h == NULL) {
         char *hint = missing_hint(b->c, s, ref->value);
-        build_error(b, conf_at(&ref->route->head, ref->row->id, ref->value), hint,
+        build_error(b, conf_at(ref->head, ref->row->id, ref->value), hint,
                     "there is no [%s %s]", conf_sections[s], ref->value);
         free(hint);
-        build_refuse(b, &ref->route->head, ref->row->id);
+        build_refuse(b, ref->head, ref->row->id);
     }
     return h;
 }
@@ -60,14 +60,14 @@ static struct conf_head *upstream_by_address(struct builder *b, const struct con
 
     if (h != NULL)
         return h;
-    struct origin at = ref->route->head.set[KEY_ROUTE_UPSTREAM];
+    struct origin at = ref->head->set[KEY_ROUTE_UPSTREAM];
     h = build_section(b, SECTION_UPSTREAM, ref->value, at);
     h->set[KEY_UPSTREAM_SERVER] = at;
     build_defaults(SECTION_UPSTREAM, h);
 
     const struct key_row *row = &conf_keys[KEY_UPSTREAM_SERVER];
     if (type_parse(row, text, NULL, type_field(row, h), &r) < 0) {
-        build_error(b, conf_at(&ref->route->head, KEY_ROUTE_UPSTREAM, ref->value),
+        build_error(b, conf_at(ref->head, KEY_ROUTE_UPSTREAM, ref->value),
                     r.hint.text[0] ? r.hint.text : NULL, "%s", r.why.text);
         build_refuse(b, h, KEY_UPSTREAM_SERVER);
     }
@@ -76,21 +76,22 @@ static struct conf_head *upstream_by_address(struct builder *b, const struct con
 
 static void resolve(struct builder *b, const struct conf_ref *ref)
 {
+    void *field = type_field(ref->row, ref->head);
     struct conf_head *h;
 
     switch (ref->row->type) {
     case TYPE_REF_STORE:
         h = find_section(b, ref, SECTION_STORE);
-        ref->route->store = (struct conf_store *)(void *)h;
+        *(struct conf_store **)field = (struct conf_store *)(void *)h;
         break;
     case TYPE_REF_TRUST:
         h = find_section(b, ref, SECTION_TRUST);
-        ref->route->trust = (struct conf_trust *)(void *)h;
+        *(struct conf_trust **)field = (struct conf_trust *)(void *)h;
         break;
     default:
         h = strchr(ref->value, ':') != NULL ? upstream_by_address(b, ref)
                                             : find_section(b, ref, SECTION_UPSTREAM);
-        ref->route->upstream = (struct conf_upstream *)(void *)h;
+        *(struct conf_upstream **)field = (struct conf_upstream *)(void *)h;
         break;
     }
 }
@@ -102,7 +103,7 @@ static void settle_client_auth(struct builder *b, struct conf_route *r)
     bool trusts = r->head.set[KEY_ROUTE_TRUST].file != NULL;
     bool written = r->head.set[KEY_ROUTE_CLIENT_AUTH].file != NULL;
 
-    if (build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH))
+    if (build_was_refused(b, &r->head, KEY_ROUTE_CLIENT_AUTH) || !conf_takes_tls(r))
         return;
     if (!written) {
         r->client_auth = trusts ? CLIENT_AUTH_REQUIRE : CLIENT_AUTH_NONE;
@@ -162,15 +163,15 @@ static void check_modules(struct builder *b)
 }
 
 /* A handshake names its highest version; OpenSSL offers all between two. */
-static void check_protocols(struct builder *b, const struct conf_route *r)
+static void check_protocols(struct builder *b, const struct conf_head *h, enum conf_key key,
+                            unsigned set)
 {
-    unsigned set = r->protocols, low = set & (~set + 1u);
+    unsigned low = set & (~set + 1u);
 
     /* Without a gap, the lowest bit carries through all of them. */
-    if (set == 0 || build_was_refused(b, &r->head, KEY_ROUTE_PROTOCOLS)
-        || ((set + low) & set) == 0)
+    if (set == 0 || build_was_refused(b, h, key) || ((set + low) & set) == 0)
         return;
-    build_error(b, conf_at(&r->head, KEY_ROUTE_PROTOCOLS, NULL),
+    build_error(b, conf_at(h, key, NULL),
                 "list the versions between the lowest and the highest too",
                 "TLS cannot skip a version");
 }
@@ -199,6 +200,11 @@ static void find_users(const struct conf *c, struct users *u)
         note_user(u, SECTION_STORE, r->store != NULL ? &r->store->head : NULL, r);
         note_user(u, SECTION_TRUST, r->trust != NULL ? &r->trust->head : NULL, r);
         note_user(u, SECTION_UPSTREAM, r->upstream != NULL ? &r->upstream->head : NULL, r);
+        if (r->upstream == NULL || !r->upstream->tls)
+            continue;
+        const struct conf_upstream *up = r->upstream;
+        note_user(u, SECTION_STORE, up->tls_store != NULL ? &up->tls_store->head : NULL, r);
+        note_user(u, SECTION_TRUST, up->tls_trust != NULL ? &up->tls_trust->head : NULL, r);
     }
 }
 
@@ -233,17 +239,22 @@ void build_refs(struct builder *b)
     const struct conf *c = b->c;
 
     for (size_t i = 0; i < b->nrefs; i++)
-        if (b->refs[i].origin == b->refs[i].route->head.set[b->refs[i].row->id].file)
+        if (b->refs[i].origin == b->refs[i].head->set[b->refs[i].row->id].file)
             resolve(b, &b->refs[i]);
+    build_modes(b);
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
         build_admission(b, c->routes[i]);
-        check_protocols(b, c->routes[i]);
+        check_protocols(b, &c->routes[i]->head, KEY_ROUTE_PROTOCOLS, c->routes[i]->protocols);
     }
+    for (size_t i = 0; i < c->nupstreams; i++)
+        check_protocols(b, &c->upstreams[i]->head, KEY_UPSTREAM_TLS_PROTOCOLS,
+                        c->upstreams[i]->tls_protocols);
     for (size_t i = 0; i < c->nstores; i++)
         check_store(b, c->stores[i]);
     check_modules(b);
     build_listeners(b);
+    build_plain_listeners(b);
     check_uses(b);
     struct diag_at whole = { { c->norigins ? c->origins[0] : NULL, 0 }, NULL, NULL, NULL };
     if (c->nroutes == 0 && b->d->errors == 0)

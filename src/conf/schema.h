@@ -32,6 +32,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_LOG,                   /* char * */
     TYPE_SECRET,                /* char * */
     TYPE_TEXT,                  /* char *, as it stands */
+    TYPE_HOST,                  /* char *: a name, folded, or an address */
     TYPE_COLONS,                /* char *; several values are joined with colons */
     TYPE_FILE,                  /* struct conf_strs */
     TYPE_KEY,                   /* struct conf_strs: files, and URIs (uri_scheme()) */
@@ -53,7 +54,8 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_PROXY_PROTOCOL,
     TYPE_CLIENT_AUTH,
     TYPE_TICKETS,
-    TYPE_REF_STORE,             /* a pointer, set by refs.c */
+    TYPE_TLS_VERIFY,
+    TYPE_REF_STORE,             /* a pointer, set by refs.c, as the next two */
     TYPE_REF_TRUST,
     TYPE_REF_UPSTREAM
 };

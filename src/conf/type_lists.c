@@ -146,6 +146,24 @@ int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal 
     return 0;
 }
 
+int type_parse_host(struct span text, char **out, struct refusal *r)
+{
+    char name[DNS_NAME_MAX + 1];
+    struct err unused = ERR_INIT;
+    struct cidr ip;
+    size_t n = dns_fold(text, name);
+    const char *why = n == 0 ? "a server name has 1 to 255 bytes" : NULL;
+
+    if (n > 0 && cidr_parse((struct span){ name, n }, &ip, &unused) != 0)
+        why = strncmp(name, "*.", 2) == 0 ? "one name, without a wildcard" : not_a_name(name, r);
+    else if (n > 0 && memchr(name, '/', n) != NULL)
+        why = "one address, not a network";
+    if (why != NULL)
+        return err_setx(&r->why, "%s", why);
+    *out = mem_strndup(name, n);
+    return 0;
+}
+
 int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r)
 {
     static const char *const words[] = { "loopback", "anywhere" };

@@ -16,8 +16,9 @@ WORDS(words_log_format, "text", "json");
 WORDS(words_log_level, "error", "warn", "info", "debug");
 WORDS(words_reload, "watch", "signal");
 WORDS(words_expired, "refuse", "serve");
-WORDS(words_mode, "terminate");
 WORDS(words_balance, "round_robin", "least_connections", "source_hash", "first");
+WORDS(words_mode, "terminate", "originate", "bridge");
+WORDS(words_tls_verify, "full", "chain", "off");
 WORDS(words_proxy, "off", "v1", "v2");
 WORDS(words_on_expiry, "close", "keep");
 WORDS(words_unknown_sni, "default", "reject");
@@ -40,6 +41,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_UNKNOWN_SNI: return words_unknown_sni;
     case TYPE_CLIENT_AUTH: return words_client_auth;
     case TYPE_TICKETS: return words_tickets;
+    case TYPE_TLS_VERIFY: return words_tls_verify;
     default: return words_none;
     }
 }
@@ -218,6 +220,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_LOG: return parse_log(text, file, field, r);
     case TYPE_SECRET: return parse_secret(text, file, field, r);
     case TYPE_TEXT: return parse_text(text, field);
+    case TYPE_HOST: return type_parse_host(text, field, r);
     case TYPE_BOOL:
         if (parse_word(row->type, text, &word, r) < 0)
             return -1;
@@ -233,7 +236,8 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
-    case TYPE_TICKETS: return parse_word(row->type, text, field, r);
+    case TYPE_TICKETS:
+    case TYPE_TLS_VERIFY: return parse_word(row->type, text, field, r);
     case TYPE_FILE: return type_parse_file(text, file, field);
     case TYPE_KEY: return type_parse_key(text, file, field, r);
     case TYPE_COLONS: return type_parse_colons(text, field, r);
@@ -264,6 +268,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_LOG: return "stdout|stderr|syslog|PATH";
     case TYPE_SECRET: return "PATH|fd:N|env:NAME";
     case TYPE_TEXT: return "TEXT";
+    case TYPE_HOST: return "NAME|IP";
     case TYPE_COLONS: return "LIST";
     case TYPE_FILE: return "PATH";
     case TYPE_KEY: return "PATH|URI";
@@ -278,8 +283,9 @@ const char *type_metavar(enum conf_type t)
     case TYPE_LOG_LEVEL: return "error|warn|info|debug";
     case TYPE_RELOAD: return "watch|signal";
     case TYPE_EXPIRED: return "refuse|serve";
-    case TYPE_MODE: return "terminate";
     case TYPE_BALANCE: return "round_robin|least_connections|source_hash|first";
+    case TYPE_MODE: return "terminate|originate|bridge";
+    case TYPE_TLS_VERIFY: return "full|chain|off";
     case TYPE_PROXY_PROTOCOL: return "off|v1|v2";
     case TYPE_ON_EXPIRY: return "close|keep";
     case TYPE_UNKNOWN_SNI: return "default|reject";

@@ -20,6 +20,8 @@ int type_parse_file(struct span text, const char *file, struct conf_strs *out);
 int type_parse_key(struct span text, const char *file, struct conf_strs *out, struct refusal *r);
 int type_parse_colons(struct span text, char **out, struct refusal *r);
 int type_parse_alpn(struct span text, struct conf_strs *out, struct refusal *r);
+/* A name (no wildcard), or an address without a port. */
+int type_parse_host(struct span text, char **out, struct refusal *r);
 int type_parse_dns_name(struct span text, struct conf_strs *out, struct refusal *r);
 int type_parse_rule(struct span text, struct conf_rules *out, struct refusal *r);
 int type_parse_network(struct span text, struct conf_strs *out, struct refusal *r);

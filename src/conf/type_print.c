@@ -49,6 +49,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_LOG:
     case TYPE_SECRET:
     case TYPE_TEXT:
+    case TYPE_HOST:
     case TYPE_COLONS: free_text(field); break;
     case TYPE_FILE:
     case TYPE_KEY:
@@ -164,6 +165,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_USER:
     case TYPE_LOG:
     case TYPE_SECRET:
+    case TYPE_HOST:
     case TYPE_TEXT: each_text(*(char *const *)field, fn, arg); break;
     case TYPE_COLONS: each_colons(*(char *const *)field, fn, arg); break;
     case TYPE_FILE:
@@ -186,7 +188,8 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
     case TYPE_CLIENT_AUTH:
-    case TYPE_TICKETS: fn(type_words(row->type)[*(const int *)field], arg); break;
+    case TYPE_TICKETS:
+    case TYPE_TLS_VERIFY: fn(type_words(row->type)[*(const int *)field], arg); break;
     case TYPE_REF_STORE:
         if (*(struct conf_store *const *)field != NULL)
             each_name(&(*(struct conf_store *const *)field)->head, fn, arg);

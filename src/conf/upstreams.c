@@ -99,7 +99,7 @@ static void check_proxy(struct builder *b, const struct conf_upstream *u)
 void build_upstream(struct builder *b, const struct conf_upstream *u,
                     const struct conf_route *user)
 {
-    if (!build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO))
+    if (!u->tls && !build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO))
         guard_plaintext(b, u, user);
     refuse_names(b, u, user);
     check_proxy(b, u);

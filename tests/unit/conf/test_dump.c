@@ -72,6 +72,10 @@ Test(dump, parses_back_to_the_same)
                "deny = serial:0x0A:bc\n"
                "deny = sha256://qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo=\n"
                "upstream = builtin:page\n");
+    round_trip("[trust t]\nca = ca\n[route o]\nmode = originate\nlisten = 127.0.0.1:1\n"
+               "plaintext_from = loopback\nupstream = u\n[upstream u]\nserver = 192.0.2.1:5\n"
+               "tls_trust = t\ntls_name = db.example\ntls_allow = dns:*.example\n"
+               "tls_alpn = h2\ntls_protocols = TLSv1.3\n");
 }
 
 Test(dump, breaks_a_long_list_into_lines_that_fit)

@@ -144,7 +144,24 @@ static const char full[] =
     "connect_timeout = 250ms\n"
     "proxy_protocol = v2\n"
     "proxy_tlvs = off\n"
-    "plaintext_to = loopback, 10.0.0.0/8, fd00::/8\n";
+    "plaintext_to = loopback, 10.0.0.0/8, fd00::/8\n"
+    "[route out]\n"
+    "mode = bridge\n"
+    "listen = 0.0.0.0:9144\n"
+    "store = node\n"
+    "upstream = far\n"
+    "[upstream far]\n"
+    "server = 10.0.0.8:9142\n"
+    "tls_trust = clients\n"
+    "tls_store = shop\n"
+    "tls_verify = full\n"
+    "tls_name = DB.example.\n"
+    "tls_sni = db.example\n"
+    "tls_allow = dns:db.example\n"
+    "tls_allow = cn:db\n"
+    "tls_pin = sha256:AA11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11\n"
+    "tls_alpn = h2, http/1.1\n"
+    "tls_protocols = TLSv1.3\n";
 
 static struct conf *build_at(const char *path, const char *ini)
 {
@@ -158,6 +175,22 @@ static struct conf *build_at(const char *path, const char *ini)
     settings_free(&s);
     diags_free(&d);
     return c;
+}
+
+static void expect_tls(const struct conf *c, const struct conf_upstream *u)
+{
+    cr_expect(u->tls);
+    cr_expect_eq(u->tls_trust, c->trusts[0]);
+    cr_expect_eq(u->tls_store, c->stores[1]);
+    cr_expect_eq(u->tls_verify, VERIFY_FULL);
+    cr_expect_str_eq(u->tls_name, "db.example");
+    cr_expect_str_eq(u->tls_sni, "db.example");
+    cr_assert_eq(u->tls_allow.n, 2);
+    cr_expect_str_eq(u->tls_allow.v[1].pattern, "db");
+    cr_assert_eq(u->tls_pin.n, 1);
+    cr_expect_eq(strncmp(u->tls_pin.v[0].pattern, "aa11aa11", 8), 0);
+    cr_expect_eq(u->tls_alpn.n, 2);
+    cr_expect_eq(u->tls_protocols, PROTO_TLS13);
 }
 
 Test(good, every_key_reaches_its_field)
@@ -224,17 +257,21 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(r->upstream->retries, 1);
     cr_expect_eq(c->routes[1]->client_auth, CLIENT_AUTH_REQUIRE);
     cr_expect(c->routes[1]->upstream->servers.builtin_page);
+    cr_expect(s->for_clients && !s->for_servers && !r->upstream->tls);
+    cr_expect(c->stores[1]->for_clients && c->stores[1]->for_servers);
+    expect_tls(c, c->routes[2]->upstream);
     conf_free(c);
 }
 
 Test(good, listeners_stand_in_the_order_of_the_routes)
 {
     struct conf *c = build_at("t.conf", full);
-    const char *expected[] = { "0.0.0.0:9142", "[::1]:9143", "unix:/run/page.sock" };
-    uint64_t timeouts[] = { 10000, 5000, 10000 };
+    const char *expected[] = { "0.0.0.0:9142", "[::1]:9143", "unix:/run/page.sock",
+                               "0.0.0.0:9144" };
+    uint64_t timeouts[] = { 10000, 5000, 10000, 10000 };
 
-    cr_assert_eq(c->nlisteners, 3);
-    for (size_t i = 0; i < 3; i++) {
+    cr_assert_eq(c->nlisteners, 4);
+    for (size_t i = 0; i < 4; i++) {
         char text[ADDR_TEXT_MAX];
         cr_expect_str_eq(addr_text(&c->listeners[i]->addr, text), expected[i]);
         cr_expect_eq(c->listeners[i]->handshake_timeout_ms, timeouts[i]);
@@ -252,7 +289,8 @@ Test(good, every_row_of_the_table_is_in_this_test)
         bool set = c->proxy.head.set[i].file || c->stores[0]->head.set[i].file
                 || c->stores[1]->head.set[i].file
                 || c->trusts[0]->head.set[i].file || c->listeners[1]->head.set[i].file
-                || c->routes[0]->head.set[i].file || c->upstreams[0]->head.set[i].file;
+                || c->routes[0]->head.set[i].file || c->upstreams[0]->head.set[i].file
+                || c->routes[2]->upstream->head.set[i].file;
         cr_expect(set, "%s of [%s] is not in it", conf_keys[i].key,
                   conf_sections[conf_keys[i].section]);
     }

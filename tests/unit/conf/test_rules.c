@@ -140,7 +140,8 @@ static const struct {
     { STORE "", { DIAG_ERROR, 0, "", "there is no route", "[route NAME]" }, 1 },
 
     /* [route]: values */
-    { GOOD "mode = originate\n", { DIAG_ERROR, 7, "mode", "can only be terminate", "" }, 0 },
+    { GOOD "mode = orignate\n",
+      { DIAG_ERROR, 7, "mode", "not one of terminate, originate, bridge", "\"originate\"" }, 0 },
     { STORE "[route r]\nlisten = 443\nstore = s\nupstream = 127.0.0.1:2\n",
       { DIAG_ERROR, 4, "listen", "the port is missing", "\"0.0.0.0:443\"" }, 0 },
     { STORE "[route r]\nlisten = *:443\nstore = s\nupstream = 127.0.0.1:2\n",
