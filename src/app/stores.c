@@ -24,6 +24,8 @@ static void judge(struct adding *a, const struct keymat *k)
                    && inventory_find(a->before, a->st->head.title, k->facts[0].sha256, NULL);
     struct keypair_rules rules = {
         .serve_expired = running || a->st->expired == EXPIRED_SERVE,
+        .to_servers = a->st->for_servers,
+        .not_to_clients = a->st->for_servers && !a->st->for_clients,
         .now = a->s->now_ns / 1000000000,
         .alias = k->nchain > 0 ? k->facts[0].alias : NULL,
         .noted = a->s->notes ? &a->noted : NULL,

@@ -179,6 +179,14 @@ void peer_map(struct peer *p)
     p->family = AF_INET6;
 }
 
+bool peer_is_loopback(const struct peer *p)
+{
+    static const uint8_t one[16] = { [15] = 1 };
+
+    return p->family == AF_INET ? p->ip[0] == 127
+                                : p->family == AF_INET6 && memcmp(p->ip, one, sizeof(one)) == 0;
+}
+
 void peer_unmap(struct peer *p)
 {
     if (p->family != AF_INET6 || memcmp(p->ip, mapped, sizeof(mapped)) != 0)

@@ -49,6 +49,7 @@ uint16_t addr_port(const struct addr *a);        /* host order; 0 for a Unix soc
 void addr_set_port(struct addr *a, uint16_t port);
 
 void peer_from(const struct sockaddr *sa, struct peer *out);   /* v4-mapped IPv6 becomes IPv4 */
+bool peer_is_loopback(const struct peer *p);
 void peer_unmap(struct peer *p);        /* the same, of one that came another way */
 void peer_map(struct peer *p);          /* and back: p is IPv4 */
 #define PEER_TEXT_MAX 64

@@ -16,6 +16,10 @@ static const char *const auth_words[] = {
     [CLIENT_AUTH_REQUIRE] = "require",
 };
 
+static const char *const modes[] = {
+    [MODE_TERMINATE] = "terminate", [MODE_ORIGINATE] = "originate", [MODE_BRIDGE] = "bridge",
+};
+
 #define OTHERS_SHOWN 8
 
 /* --- for people --- */
@@ -43,6 +47,47 @@ static char *upstream_text(const struct conf_upstream *u)
         text = longer;
     }
     return text;
+}
+
+/* The names that its servers must have, or are asked for; the caller's. "": none. */
+static char *names_text(const struct conf_upstream *u, bool asked)
+{
+    char *text = mem_strdup("");
+
+    for (size_t i = 0; i < u->servers.n; i++) {
+        char room[DIAL_NAME_MAX];
+        const char *host = snap_upstream_host(u->servers.v[i].written, room);
+        const char *name = asked ? snap_upstream_sni(u, host) : snap_upstream_name(u, host);
+        if (name == NULL || strstr(text, name) != NULL)
+            continue;
+        char *longer = mem_printf("%s%s%s", text, text[0] ? ", " : asked ? ", asked for " : " as ",
+                                  name);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* How it is held to TLS; the caller's. NULL: it is not. */
+static char *upstream_tls_text(const struct conf_upstream *u)
+{
+    if (!u->tls)
+        return NULL;
+    bool off = u->tls_verify == VERIFY_OFF, full = u->tls_verify == VERIFY_FULL;
+    char *verified = off ? mem_strdup(u->tls_pin.n > 0 ? "not verified but for its key"
+                                                       : "not verified")
+                         : mem_printf("verified by [%s]", u->tls_trust->head.title);
+    char *names = full ? names_text(u, false) : mem_strdup(off ? "" : ", by no name");
+    char *asked = names_text(u, true);
+    char *out = mem_printf("%s%s%s, showing %s%s%s", verified, names, asked,
+                           u->tls_store != NULL ? "[" : "no certificate",
+                           u->tls_store != NULL ? u->tls_store->head.title : "",
+                           u->tls_store != NULL ? "]" : "");
+
+    free(verified);
+    free(names);
+    free(asked);
+    return out;
 }
 
 static void print_source(const struct explanation *x)
@@ -174,6 +219,8 @@ void explain_text(const struct explanation *x)
     print_certificates(t);
     if (t->alpn.p != NULL)
         line("protocol", "%.*s", (int)t->alpn.len, t->alpn.p);
+    if (t->plain)
+        line("client", "speaks plaintext: the route has mode = originate");
     if (t->npairs > 0)
         print_client(x);
     if (t->judged && t->asked)
@@ -186,6 +233,10 @@ void explain_text(const struct explanation *x)
     char *upstream = upstream_text(t->route->conf->upstream);
     line("upstream", "%s", upstream);
     free(upstream);
+    char *tls = upstream_tls_text(t->route->conf->upstream);
+    if (tls != NULL)
+        line("with TLS", "%s", tls);
+    free(tls);
     puts("admitted");
 }
 
@@ -273,6 +324,10 @@ void explain_json(const struct explanation *x)
     char *upstream = upstream_text(r->upstream);
     json_text(&j, "upstream", upstream);
     free(upstream);
+    char *tls = upstream_tls_text(r->upstream);
+    json_text(&j, "upstream_tls", tls);
+    free(tls);
+    json_text(&j, "mode", modes[r->mode]);
     put_rule(&j, t);
     put_why(&j, t);
     json_end(&j);

@@ -118,7 +118,11 @@ static int parse_numeric_server(struct span text, struct conf_server *out, struc
     }
     if (out->addr.u.sa.sa_family != AF_UNIX && addr_port(&out->addr) == 0)
         return refuse_port(r);
-    out->written = mem_strdup(addr_text(&out->addr, written));
+    /* What a certificate has to have is the name that was written. */
+    if (text.len > 10 && strncasecmp(text.p, "localhost:", 10) == 0)
+        out->written = mem_strndup(text.p, text.len);
+    else
+        out->written = mem_strdup(addr_text(&out->addr, written));
     return 0;
 }
 
@@ -149,7 +153,9 @@ int type_parse_server(struct span text, struct conf_servers *out, struct refusal
     if ((is_host_name(text) ? parse_name : parse_numeric_server)(text, &s, r) < 0)
         return -1;
     for (size_t i = 0; i < out->n; i++)
-        if (strcasecmp(out->v[i].written, s.written) == 0) {
+        if (strcasecmp(out->v[i].written, s.written) == 0
+            || (s.host == NULL && out->v[i].host == NULL
+                && addr_equal(&out->v[i].addr, &s.addr))) {
             free(s.written);
             free(s.host);
             return err_setx(&r->why, "listed twice");

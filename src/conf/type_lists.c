@@ -155,7 +155,8 @@ int type_parse_host(struct span text, char **out, struct refusal *r)
     const char *why = n == 0 ? "a server name has 1 to 255 bytes" : NULL;
 
     if (n > 0 && cidr_parse((struct span){ name, n }, &ip, &unused) != 0)
-        why = strncmp(name, "*.", 2) == 0 ? "one name, without a wildcard" : not_a_name(name, r);
+        why = strncmp(name, "*.", 2) == 0 ? "one name, without a wildcard"
+                                            : type_bad_dns_name(name, r);
     else if (n > 0 && memchr(name, '/', n) != NULL)
         why = "one address, not a network";
     if (why != NULL)

@@ -8,6 +8,7 @@
 #include "proxy/conn_state.h"
 #include "proxy/page.h"
 #include "proxy/relay.h"
+#include "tls/sessions.h"
 
 static void on_time(void *owner);
 
@@ -19,6 +20,7 @@ static void conn_free(struct conn *c)
     free(c->sni);
     free(c->header);
     free(c->refusal);
+    conn_secure_free(c->secure);
     snapshot_unref(c->snap);
     free(c);
 }
@@ -100,7 +102,18 @@ static void close_streams(struct conn *c, enum reason why)
         break;
     case REASON_UPSTREAM_RESET:
     case REASON_UPSTREAM_LOST:
+    case REASON_UPSTREAM_TLS_FAILED:
+    case REASON_UPSTREAM_TLS_TIMEOUT:
+    case REASON_UPSTREAM_TLS_CUT:
+    case REASON_UPSTREAM_TLS_BROKEN:
+    case REASON_PLAINTEXT_REFUSED:
         down = true;
+        break;
+    case REASON_UPSTREAM_REFUSED:
+    case REASON_UPSTREAM_TIMEOUT:
+    case REASON_UPSTREAM_FAILED:
+    case REASON_NO_DESCRIPTOR:
+        down = !conf_takes_tls(c->route->conf);     /* plaintext has no other sign */
         break;
     case REASON_CLIENT_RESET:
     case REASON_CLIENT_LOST:
@@ -188,6 +201,7 @@ static const struct {
     STATE(OPENING, opening),
     STATE(HANDSHAKE, handshake),
     STATE(CONNECT, connect),
+    STATE(SECURE, secure),
     STATE(RELAY, relay),
     STATE(LINGER, linger),
     [CONN_ENDED] = { "ended", NULL, NULL, NULL },
@@ -226,6 +240,7 @@ void conn_env_init(struct conn_env *env, struct loop *l, struct account *account
 {
     *env = (struct conn_env){ .loop = l, .account = account, .count = &account->count,
                               .gone = gone, .arg = arg };
+    env->sessions = tls_sessions_new();
     list_init(&env->conns);
     list_init(&env->ended);
     list_init(&env->pages);
@@ -240,6 +255,7 @@ void conn_env_free(struct conn_env *env)
     loop_task_cancel(&env->reap);
     reap(env);
     pages_close(&env->pages);
+    tls_sessions_free(env->sessions);
     bufpool_free(&env->pool);
 }
 

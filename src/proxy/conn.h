@@ -1,10 +1,12 @@
 /*
  * conn: the life of one connection, from accept to its one end.
  *
- *   OPENING     the client's first bytes say which route it is for
+ *   OPENING     the client's first bytes say which route it is for; where plaintext alone
+ *               comes in, only a PROXY header is waited for
  *   HANDSHAKE   TLS with the client, as that route demands. One absolute deadline for both,
  *               which bytes do not extend
  *   CONNECT     the client is admitted; the upstream is dialled
+ *   SECURE      TLS with the upstream, where it speaks that: under a deadline of its own
  *   RELAY       bytes pass; each direction ends on its own (relay.h)
  *   LINGER      one side is gone, to the other all is said; it gets a moment to read
  *               that, because closing over unread bytes would reset what is on its way
@@ -35,6 +37,7 @@ struct conn_env {
     struct bufpool pool;
     struct repeats *repeats;    /* the worker's, as are the next */
     struct upstreams *upstreams;
+    struct tls_sessions *sessions;  /* with upstreams; NULL: memory was out, none are kept */
     struct ticket_ring *tickets;    /* the master's secrets; a snapshot may have its own */
     struct list conns;          /* struct conn.link */
     struct list ended;          /* to be freed at the end of this turn */

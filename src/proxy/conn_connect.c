@@ -110,6 +110,13 @@ const struct addr *conn_server(const struct conn *c)
     return c->ntried > 0 ? &c->tried[c->ntried - 1]->addr : NULL;
 }
 
+const char *conn_server_written(const struct conn *c)
+{
+    if (c->endpoint != NULL)
+        return c->endpoint->server;
+    return c->ntried > 0 ? c->tried[c->ntried - 1]->server : c->route->conf->upstream->head.name;
+}
+
 /* Whether there is another one for it: it has it then. */
 static bool has_another(struct conn *c)
 {
@@ -207,6 +214,10 @@ void conn_connect_turn(struct conn *c)
         return;
     }
     c->at.connected = loop_now_us(c->env->loop);
+    if (conf_dials_tls(c->route->conf)) {
+        conn_enter(c, CONN_SECURE);
+        return;
+    }
     if (c->endpoint != NULL)
         endpoint_reached(c->endpoint, c->at.connected);
     conn_enter(c, CONN_RELAY);

@@ -4,7 +4,7 @@
  *
  * Until then a connection is a socket and, once something came, a kilobyte. Who sends
  * nothing, or no ClientHello, is handed to the default route, whose TLS knows the words
- * for it.
+ * for it. Where a route takes plaintext alone there is nothing to look at.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,6 +40,28 @@ static void set_deadline(struct conn *c, uint64_t ms)
     conn_deadline(c, ms > 0 ? ms : 1);
 }
 
+static void begin_plaintext(struct conn *c)
+{
+
+    c->plain = true;
+    c->at.secured = loop_now_us(c->env->loop);
+    c->env->count->value[COUNTER_PLAIN]++;
+    conn_enter(c, CONN_CONNECT);
+}
+
+/* Where plaintext alone comes in: by default, programs of this host. */
+static void begin_originating(struct conn *c)
+{
+    const struct nets *from = &c->route->plaintext_from;
+    bool told_unix = c->header != NULL && c->peer.family == AF_UNIX;
+    bool here = c->peer.family == AF_UNIX || peer_is_loopback(&c->peer);
+
+    if (told_unix || (from->n > 0 ? !nets_have(from, &c->peer) : !here))
+        conn_end(c, REASON_PLAINTEXT_REFUSED);
+    else
+        begin_plaintext(c);
+}
+
 /* The client's address is known now. */
 static void source_is_known(struct conn *c)
 {
@@ -48,6 +70,10 @@ static void source_is_known(struct conn *c)
     c->awaits_header = false;
     if (!conn_source_admit(c))
         return;
+    if (!conf_takes_tls(c->route->conf)) {
+        begin_originating(c);
+        return;
+    }
     if (may_speak_plaintext(c) && SILENT_MS < limit)
         limit = SILENT_MS;
     set_deadline(c, limit);
@@ -62,14 +88,6 @@ void conn_opening_enter(struct conn *c)
         source_is_known(c);
     if (c->state == CONN_OPENING && stream_want(&c->client, LOOP_READ) != 0)
         conn_end(c, REASON_NO_MEMORY);
-}
-
-static void begin_plaintext(struct conn *c)
-{
-    c->plain = true;
-    c->at.secured = loop_now_us(c->env->loop);
-    c->env->count->value[COUNTER_PLAIN]++;
-    conn_enter(c, CONN_CONNECT);
 }
 
 /* --- which route --- */

@@ -9,6 +9,7 @@
 void conn_relay_enter(struct conn *c)
 {
     relay_init(&c->relay, &c->client, &c->upstream);
+    c->relay.down.whole = c->secure != NULL;
     if (c->route->conf->upstream->proxy_protocol != PROXY_OFF && conn_announce(c) != 0) {
         conn_end(c, REASON_NO_MEMORY);
         return;
@@ -18,9 +19,12 @@ void conn_relay_enter(struct conn *c)
         loop_later(c->env->loop, &c->again);    /* bytes may wait inside TLS */
 }
 
-static enum reason lost_reason(const struct conn *c, const struct stream *s)
+static enum reason lost_reason(struct conn *c, const struct stream *s)
 {
     bool client = s == &c->client;
+
+    if (!client && c->secure != NULL)
+        return conn_secure_lost(c);
 
     switch (s->sys_errno) {
     case 0:

@@ -14,14 +14,21 @@
 /* Of connections judged in one turn of the loop: a signature takes 0.1 ms to check. */
 #define SHARE 8
 
+struct conn_refusal *conn_refusal_of(const struct identity *who, const char *rule)
+{
+    struct conn_refusal *r = malloc(sizeof(*r));
+
+    if (r == NULL)
+        return NULL;
+    identity_text(who, r->identity, sizeof(r->identity));
+    snprintf(r->rule, sizeof(r->rule), "%s", rule);
+    return r;
+}
+
 void conn_refused(struct conn *c, const struct identity *who, const char *rule)
 {
     free(c->refusal);
-    c->refusal = malloc(sizeof(*c->refusal));
-    if (c->refusal == NULL)
-        return;
-    identity_text(who, c->refusal->identity, sizeof(c->refusal->identity));
-    snprintf(c->refusal->rule, sizeof(c->refusal->rule), "%s", rule);
+    c->refusal = conn_refusal_of(who, rule);
 }
 
 /* It is known from the end of the handshake on. */

@@ -13,12 +13,20 @@
 #include "proxy/upstream.h"
 #include "tls/tls_stream.h"
 
-enum conn_state { CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_RELAY, CONN_LINGER, CONN_ENDED };
+enum conn_state {
+    CONN_OPENING, CONN_HANDSHAKE, CONN_CONNECT, CONN_SECURE, CONN_RELAY, CONN_LINGER, CONN_ENDED
+};
 
 /* Why the rules of the route do not admit it. */
 struct conn_refusal {
     char identity[IDENTITY_TEXT_MAX];
     char rule[VERDICT_TEXT_MAX];
+};
+
+/* What is known of TLS with the upstream. */
+struct conn_secure {
+    struct tls_facts facts;     /* empty until its handshake is done */
+    struct conn_refusal *refusal;       /* of the server, by tls_allow; NULL: none */
 };
 
 /* What a PROXY header changed. */
@@ -42,6 +50,7 @@ struct conn {
     struct peer peer;           /* the client: where it connects from, or what a header says */
     struct conn_header *header; /* NULL: none came */
     struct conn_refusal *refusal;   /* NULL: admitted, or not judged */
+    struct conn_secure *secure; /* NULL: plaintext goes to the upstream, or nothing yet */
     uint16_t port;              /* that it was accepted on */
     uint32_t number;            /* of the listener, for the keys below */
     uint64_t at_listener, at_source;    /* counted as open by these keys; 0: not */
@@ -50,7 +59,7 @@ struct conn {
     uint64_t demands;           /* the beginning of the policy digest that it has met */
     uint64_t active_us;         /* when bytes last passed */
     struct {                    /* monotonic microseconds; 0: not reached */
-        uint64_t accepted, secured, dialled, connected, first;
+        uint64_t accepted, secured, dialled, connected, upstream_secured, first;
     } at;
     struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
     struct endpoint **tried;    /* others that failed it, joined too; NULL: none did */
@@ -81,6 +90,7 @@ void conn_dial_failed(struct conn *c, enum reason reason, int error, const char 
 
 /* The address that it is with, or tried last; NULL: none yet. */
 const struct addr *conn_server(const struct conn *c);
+const char *conn_server_written(const struct conn *c);
 
 /* It is done with its servers. */
 void conn_leave_servers(struct conn *c);
@@ -109,7 +119,13 @@ void conn_source_leave(struct conn *c);
 void conn_source_fail(struct conn *c, const char *what, enum reason why);   /* of the header */
 
 /* Why it is not admitted, for its log lines; what does not fit in memory is not told. */
+struct conn_refusal *conn_refusal_of(const struct identity *who, const char *rule);
 void conn_refused(struct conn *c, const struct identity *who, const char *rule);
+
+/* TLS with the upstream failed in RELAY: the reason. A server may refuse us when our side of the
+   handshake is done (TLS 1.3): then that is told. */
+enum reason conn_secure_lost(struct conn *c);
+void conn_secure_free(struct conn_secure *s);       /* NULL is fine */
 
 /* The PROXY header that the upstream wants, before the client's bytes. 0, or -1 when memory
    is out. */
@@ -130,6 +146,9 @@ void conn_handshake_timeout(struct conn *c);
 void conn_connect_enter(struct conn *c);
 void conn_connect_turn(struct conn *c);
 void conn_connect_timeout(struct conn *c);
+void conn_secure_enter(struct conn *c);
+void conn_secure_turn(struct conn *c);
+void conn_secure_timeout(struct conn *c);
 void conn_relay_enter(struct conn *c);
 void conn_relay_turn(struct conn *c);
 void conn_relay_timeout(struct conn *c);

@@ -9,6 +9,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_linger.c \
 	src/proxy/conn_relay.c \
 	src/proxy/conn_review.c \
+	src/proxy/conn_secure.c \
 	src/proxy/conn_source.c \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
@@ -22,6 +23,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_opening.c \
 	src/proxy/route.c src/proxy/route.h \
 	src/proxy/relay.c src/proxy/relay.h \
+	src/proxy/snap_upstream.c src/proxy/snap_upstream.h \
 	src/proxy/snapshot.c src/proxy/snapshot.h \
 	src/proxy/sources.c src/proxy/sources.h \
 	src/proxy/trial.c src/proxy/trial.h \

@@ -132,24 +132,34 @@ static bool any_matches(const struct conf_rules *rules, const struct identity *i
     return false;
 }
 
-struct verdict policy_judge(const struct conf_route *r, const struct identity *id)
+static struct verdict judge(const struct conf_rules *allow, const struct conf_rules *deny,
+                            const struct identity *id)
 {
     struct verdict v = { 0 };
 
     if (id == NULL) {
-        v.why = r->allow.n > 0 ? VERDICT_NO_CERTIFICATE : VERDICT_ANONYMOUS;
+        v.why = allow->n > 0 ? VERDICT_NO_CERTIFICATE : VERDICT_ANONYMOUS;
         return v;
     }
-    if (any_matches(&r->deny, id, VERDICT_DENIED, &v))
+    if (any_matches(deny, id, VERDICT_DENIED, &v))
         return v;
-    if ((id->incomplete && (look_at_names(&r->deny) || look_at_names(&r->allow)))
-        || has_unsound(&r->deny, id))
+    if ((id->incomplete && (look_at_names(deny) || look_at_names(allow))) || has_unsound(deny, id))
         v.why = VERDICT_NAMES_UNKNOWN;
-    else if (r->allow.n == 0)
+    else if (allow->n == 0)
         v.why = VERDICT_NO_RULES;
-    else if (!any_matches(&r->allow, id, VERDICT_ALLOWED, &v))
+    else if (!any_matches(allow, id, VERDICT_ALLOWED, &v))
         v.why = VERDICT_NOT_ALLOWED;
     return v;
+}
+
+struct verdict policy_judge(const struct conf_route *r, const struct identity *id)
+{
+    return judge(&r->allow, &r->deny, id);
+}
+
+struct verdict policy_judge_server(const struct conf_upstream *u, const struct identity *id)
+{
+    return judge(&u->tls_allow, &(struct conf_rules){ 0 }, id);
 }
 
 /* Which of its names it was, where a pattern leaves that open. */
@@ -176,17 +186,16 @@ static char *with_rule(const char *words, const struct conf_rule *rule, const ch
     return out;
 }
 
-char *verdict_text(const struct verdict *v, const struct conf_route *r,
-                   char out[VERDICT_TEXT_MAX])
+static char *text_of(const struct verdict *v, const struct conf_rules *allow, const char *key,
+                     bool has_deny, char out[VERDICT_TEXT_MAX])
 {
     switch (v->why) {
-    case VERDICT_ALLOWED: return with_rule("admitted by", v->rule, "allow", v->name, out);
+    case VERDICT_ALLOWED: return with_rule("admitted by", v->rule, key, v->name, out);
     case VERDICT_DENIED: return with_rule("refused by", v->rule, "deny", v->name, out);
     case VERDICT_NOT_ALLOWED:
-        if (r->allow.n == 1)
-            return with_rule("refused: it does not match", &r->allow.v[0], "allow", NULL,
-                             out);
-        snprintf(out, VERDICT_TEXT_MAX, "refused: none of %zu allow rules matches", r->allow.n);
+        if (allow->n == 1)
+            return with_rule("refused: it does not match", &allow->v[0], key, NULL, out);
+        snprintf(out, VERDICT_TEXT_MAX, "refused: none of %zu %s rules matches", allow->n, key);
         break;
     case VERDICT_ANONYMOUS:
         snprintf(out, VERDICT_TEXT_MAX, "admitted without a certificate");
@@ -201,8 +210,20 @@ char *verdict_text(const struct verdict *v, const struct conf_route *r,
         break;
     case VERDICT_NO_RULES:
         snprintf(out, VERDICT_TEXT_MAX, "admitted: %s",
-                 r->deny.n > 0 ? "no deny matches, and there is no allow" : "there is no rule");
+                 has_deny ? "no deny matches, and there is no allow" : "there is no rule");
         break;
     }
     return out;
+}
+
+char *verdict_text(const struct verdict *v, const struct conf_route *r,
+                   char out[VERDICT_TEXT_MAX])
+{
+    return text_of(v, &r->allow, "allow", r->deny.n > 0, out);
+}
+
+char *verdict_text_server(const struct verdict *v, const struct conf_upstream *u,
+                          char out[VERDICT_TEXT_MAX])
+{
+    return text_of(v, &u->tls_allow, "tls_allow", false, out);
 }

@@ -1,7 +1,7 @@
 /*
- * policy: may this client come in? A pure function of a route's rules and the identity in
- * a verified certificate; connections, sessions that resume, live connections after a
- * reload, and `explain` ask the same one.
+ * policy: may this client come in, and will this server do? A pure function of rules and the
+ * identity in a verified certificate; connections, sessions that resume, live connections after
+ * a reload, and `explain` ask the same one.
  *
  * deny wins; an empty allow admits everybody who was verified. Who showed no certificate
  * (client_auth = request) matches no rule. Names are compared with their length: one with
@@ -48,6 +48,9 @@ struct verdict {
 /* `id` NULL: it showed no certificate. */
 struct verdict policy_judge(const struct conf_route *r, const struct identity *id);
 
+/* The same of a server that we dial, by tls_allow; it has been verified. */
+struct verdict policy_judge_server(const struct conf_upstream *u, const struct identity *id);
+
 static inline bool verdict_admits(const struct verdict *v)
 {
     return v->why == VERDICT_NO_RULES || v->why == VERDICT_ALLOWED || v->why == VERDICT_ANONYMOUS;
@@ -58,5 +61,7 @@ static inline bool verdict_admits(const struct verdict *v)
    The name's text is as identity_text() has it. */
 char *verdict_text(const struct verdict *v, const struct conf_route *r,
                    char out[VERDICT_TEXT_MAX]);
+char *verdict_text_server(const struct verdict *v, const struct conf_upstream *u,
+                          char out[VERDICT_TEXT_MAX]);
 
 #endif

@@ -120,6 +120,10 @@ static enum relay_status pump(struct flow *f, const struct flow *back, struct bu
         }
         if (s == STEP_STOP)
             break;
+        if (f->state == FLOW_DRAINING && f->cut && f->whole) {
+            *failed = f->from;
+            return RELAY_FAILED;
+        }
         if (f->state == FLOW_DRAINING) {
             shut(f);
             break;

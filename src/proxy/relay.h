@@ -33,6 +33,7 @@ struct flow {
     uint32_t prefix;    /* at the front of buf: not the source's, and not counted */
     enum flow_state state;
     bool cut;           /* the source ended without close_notify */
+    bool whole;         /* and so has failed: its end is to be believed only when it is told */
     bool lost;          /* bytes that the sink did not take were thrown away */
 };
 

@@ -19,6 +19,7 @@ struct entry {
     unsigned ntold;
     struct peer client;
     char listener[ADDR_TEXT_MAX], route[ROUTE_MAX];
+    char upstream[ROUTE_MAX], server[ADDR_TEXT_MAX];    /* "": a client's */
     const char *reason;         /* a row's: there for good */
     struct tls_failure last;    /* of those that were not told */
 };
@@ -77,6 +78,8 @@ static struct entry *add(struct repeats *r, const struct occurrence *o)
     e->reason = o->reason;
     e->last.cause = o->failure->cause;
     snprintf(e->listener, sizeof(e->listener), "%s", o->listener);
+    snprintf(e->upstream, sizeof(e->upstream), "%s", o->upstream != NULL ? o->upstream : "");
+    snprintf(e->server, sizeof(e->server), "%s", o->server != NULL ? o->server : "");
     return e;
 }
 
@@ -130,14 +133,20 @@ static void tell(const struct entry *e, uint64_t now_us)
 {
     char client[PEER_TEXT_MAX];
     struct logline l;
+    bool ours = e->server[0] != '\0';
 
-    logline_begin(&l, failure_level(&e->last), "TLS handshakes failed again");
+    logline_begin(&l, failure_level(&e->last),
+                  ours ? "TLS handshakes with the upstream failed again"
+                       : "TLS handshakes failed again");
     logline_u64(&l, "times", e->again);
     logline_u64(&l, "seconds", seconds(e->since_us, now_us));
     logline_str(&l, "what", e->last.text);
     logline_str(&l, "route", e->route);
     logline_str(&l, "listener", e->listener);
-    logline_str(&l, "client", peer_host_text(&e->client, client));
+    if (!ours)
+        logline_str(&l, "client", peer_host_text(&e->client, client));
+    logline_str(&l, "upstream", ours ? e->upstream : NULL);
+    logline_str(&l, "server", ours ? e->server : NULL);
     logline_str(&l, "reason", e->reason);
     logline_str(&l, "cause", e->last.name);
     logline_str(&l, "side", failure_side_text(e->last.side));

@@ -25,7 +25,8 @@
 
 /* What is told of one that failed, and of those like it. */
 struct occurrence {
-    uint64_t source;            /* source_key() of its address on its listener */
+    uint64_t source;            /* source_key() of its address on its listener; or a server's */
+    const char *upstream, *server;      /* it was ours, with that server; NULL: a client's */
     struct peer client;         /* its port is of no account */
     const char *listener, *route, *reason;
     const struct tls_failure *failure;

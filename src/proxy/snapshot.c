@@ -204,8 +204,9 @@ static void policy_id(const struct conf_route *r, const struct tls_policy *p,
     pack_free(&k);
 }
 
-static void make_route(struct snap_route *out, struct snapshot *s, const struct conf_route *r,
-                       const struct snapshot *running, struct diags *d)
+/* What its clients meet who speak TLS. */
+static void make_tls(struct snap_route *out, struct snapshot *s, const struct conf_route *r,
+                     const struct snapshot *running, struct diags *d)
 {
     struct tls_policy p = {
         .versions = r->protocols,
@@ -225,15 +226,31 @@ static void make_route(struct snap_route *out, struct snapshot *s, const struct 
         .at_alpn = conf_at(&r->head, KEY_ROUTE_ALPN, NULL),
     };
 
-    out->conf = r;
-    names_add(&s->route_names, (struct span){ r->head.name, strlen(r->head.name) },
-              (uint32_t)r->head.index);
     out->certs = s->certs[r->store->head.index];
     out->tls = ctx_for(s, &p, out->certs, running, d);
-    out->plaintext_from = conf_nets(&r->plaintext_from);
     policy_id(r, &p, out->policy);
     if (out->tls != NULL)
         (void)certs_check(out->certs, &p, out->tls, d);     /* counted by build() */
+}
+
+static void make_route(struct snap_route *out, struct snapshot *s, const struct conf_route *r,
+                       const struct snapshot *running, struct diags *d)
+{
+    out->conf = r;
+    names_add(&s->route_names, (struct span){ r->head.name, strlen(r->head.name) },
+              (uint32_t)r->head.index);
+    out->plaintext_from = conf_nets(&r->plaintext_from);
+    if (conf_takes_tls(r))
+        make_tls(out, s, r, running, d);
+}
+
+static void make_upstream(struct snapshot *s, const struct conf_upstream *u,
+                          const struct snapshot *running, struct diags *d)
+{
+    snap_upstreams_add(&s->upstreams, u,
+                       u->tls_trust != NULL ? s->trusts[u->tls_trust->head.index] : NULL,
+                       u->tls_store != NULL ? s->certs[u->tls_store->head.index] : NULL,
+                       running != NULL ? &running->upstreams : NULL, d);
 }
 
 static void build(struct snapshot *s, const struct snapshot *running, struct diags *d)
@@ -247,6 +264,8 @@ static void build(struct snapshot *s, const struct snapshot *running, struct dia
     s->trusts = mem_zalloc(c->ntrusts * sizeof(s->trusts[0]));
     for (size_t i = 0; i < c->ntrusts; i++)
         s->trusts[s->ntrusts++] = trust_from(s->bundle, running, c->trusts[i], d);
+    for (size_t i = 0; i < c->nupstreams && d->errors == before; i++)
+        make_upstream(s, c->upstreams[i], running, d);
     s->routes = mem_zalloc(c->nroutes * sizeof(s->routes[0]));
     for (size_t i = 0; i < c->nroutes && d->errors == before; i++)
         make_route(&s->routes[s->nroutes++], s, c->routes[i], running, d);
@@ -351,6 +370,7 @@ void snapshot_unref(struct snapshot *s)
         route_table_free(&s->listeners[i].table);
         nets_free(&s->listeners[i].proxy_from);
     }
+    snap_upstreams_free(&s->upstreams);
     names_free(&s->ctx_ids);
     names_free(&s->route_names);
     pair_cache_unref(s->cache);

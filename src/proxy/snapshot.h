@@ -22,13 +22,16 @@
 #include "conf/conf.h"
 #include "tls/certs.h"
 #include "proxy/route.h"
+#include "proxy/snap_upstream.h"
 #include "tls/ctx.h"
 #include "tls/ticket.h"
 
 struct snap_route {
     const struct conf_route *conf;
-    struct tls_ctx *tls;                /* shared by the routes for which it would be the same */
-    struct certs *certs;                /* of its store; NULL once the keys are gone */
+    struct tls_ctx *tls;                /* NULL: clients speak plaintext. Shared by the routes for
+                                           which it would be the same */
+    struct certs *certs;                /* of its store, if it has one; NULL once the keys are
+                                           gone */
     struct nets plaintext_from;
     uint8_t policy[DIGEST_LEN];         /* sessions are resumed where this is the same alone */
 };
@@ -55,6 +58,7 @@ struct snapshot {
     struct names ctx_ids;               /* to places in ctxs */
     struct names route_names;           /* to places in routes */
     struct snap_route *routes;  size_t nroutes;     /* in the order of conf->routes */
+    struct snap_upstreams upstreams;    /* in the order of conf->upstreams */
     struct snap_listener *listeners; size_t nlisteners;   /* in the order of conf->listeners */
 };
 

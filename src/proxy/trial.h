@@ -27,6 +27,7 @@ struct trial {
     bool awaits_header;         /* PROXY; the client is then who that says */
     const struct snap_route *plaintext; /* whose service takes plaintext from there, or NULL */
     const struct snap_route *route;
+    bool plain;                 /* that takes plaintext alone, and no more is asked */
     enum route_by by;
     struct keypair *pairs[CERTS_TYPES]; /* of the certificates; none: refused before */
     size_t npairs;

@@ -15,6 +15,7 @@ struct server {
 
 struct group {
     char *name;
+    bool tls;                   /* what goes there is no plaintext */
     struct nets plaintext_to;
     struct server *servers;
     size_t nservers;
@@ -50,7 +51,7 @@ static bool may_go_to(const struct group *g, const struct addr *a)
 {
     struct peer p;
 
-    if (addr_is_local(a))
+    if (g->tls || addr_is_local(a))
         return true;
     peer_from(&a->u.sa, &p);
     return nets_have(&g->plaintext_to, &p);
@@ -126,6 +127,7 @@ static void group_set(struct group *g, const struct conf_upstream *conf)
 {
     struct group old = *g;
 
+    g->tls = conf->tls;
     g->plaintext_to = conf_nets(&conf->plaintext_to);
     g->nservers = conf->servers.n;
     g->servers = mem_zalloc((g->nservers + 1) * sizeof(g->servers[0]));

@@ -102,18 +102,28 @@ void judge_anchor(const struct judge_at *at, X509 *x)
     sslerr_clear();
 }
 
-bool judge_is_for_servers(X509 *x)
+static bool allows(X509 *x, int wanted)
 {
     EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
     bool yes = usages == NULL;
 
     for (int i = 0; i < sk_ASN1_OBJECT_num(usages) && !yes; i++) {
         int nid = OBJ_obj2nid(sk_ASN1_OBJECT_value(usages, i));
-        yes = nid == NID_server_auth || nid == NID_anyExtendedKeyUsage;
+        yes = nid == wanted || nid == NID_anyExtendedKeyUsage;
     }
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
     sslerr_clear();
     return yes;
+}
+
+bool judge_is_for_servers(X509 *x)
+{
+    return allows(x, NID_server_auth);
+}
+
+bool judge_is_for_clients(X509 *x)
+{
+    return allows(x, NID_client_auth);
 }
 
 static bool names_issuer_url(X509 *x)

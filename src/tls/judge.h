@@ -30,6 +30,7 @@ void judge_anchor(const struct judge_at *at, X509 *x);
 
 /* May it be a server's, by its extended key usage? Without one it may be anything. */
 bool judge_is_for_servers(X509 *x);
+bool judge_is_for_clients(X509 *x);
 
 /*
  * Of a server's certificate that is sent alone, since the file holds no issuer. Does it name

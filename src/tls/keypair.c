@@ -203,21 +203,26 @@ static void usages_text(const EXTENDED_KEY_USAGE *usages, char *out, size_t cap)
     }
 }
 
-static void check_usage(const struct judge *j)
+static void refuse_usage(const struct judge *j, const char *hint, const char *whom)
 {
-    EXTENDED_KEY_USAGE *usages;
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(j->k->leaf, NID_ext_key_usage, NULL, NULL);
     char text[160];
 
-    if (judge_is_for_servers(j->k->leaf))
-        return;
-    usages = X509_get_ext_d2i(j->k->leaf, NID_ext_key_usage, NULL, NULL);
     usages_text(usages, text, sizeof(text));
-    diag_add(j->d, DIAG_ERROR, j->where,
-             "ask for a certificate with the extended key usage serverAuth",
-             "%s: %s is not for servers: its extended key usage is %s only", j->path, j->name,
+    diag_add(j->d, DIAG_ERROR, j->where, hint,
+             "%s: %s is not for %s: its extended key usage is %s only", j->path, j->name, whom,
              text);
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
     sslerr_clear();
+}
+
+static void check_usage(const struct judge *j)
+{
+    if (!j->rules->not_to_clients && !judge_is_for_servers(j->k->leaf))
+        refuse_usage(j, "ask for a certificate with the extended key usage serverAuth", "servers");
+    if (j->rules->to_servers && !judge_is_for_clients(j->k->leaf))
+        refuse_usage(j, "tls_store shows it to a server: ask for one with the extended key usage "
+                        "clientAuth, too", "clients");
 }
 
 /* A folder of ten thousand certificates of one CA is worth one note. */
@@ -283,7 +288,8 @@ void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
     check_match(&j);
     check_dates(&j, k->leaf, true);
     check_usage(&j);
-    judge_server_form(&at, k->leaf);
+    if (!rules->not_to_clients)
+        judge_server_form(&at, k->leaf);
     judge_strength(&at, k->leaf);
     for (int i = 0; i < sk_X509_num(k->chain); i++)
         judge_strength(&at, sk_X509_value(k->chain, i));

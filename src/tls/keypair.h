@@ -35,6 +35,8 @@ void keypair_free(struct keypair *k);
 
 struct keypair_rules {
     bool serve_expired;         /* expired is a warning, not an error */
+    bool to_servers;            /* it is shown to servers, by us as a client, */
+    bool not_to_clients;        /* and to them alone */
     int64_t now;                /* seconds since 1970 */
     const char *alias;          /* of the keystore entry; NULL: in no keystore */
     char **noted;               /* where notes are wanted, and not the same for each pair of a
@@ -44,10 +46,10 @@ struct keypair_rules {
 /*
  * What is wrong with it. Errors: key does not match the leaf; leaf expired
  * (unless served all the same) or not valid yet; leaf whose extended key usage
- * excludes serverAuth. Warnings: no subject alternative name; X.509 v1; chain
- * with a gap or out of order; an intermediate that is expired; what judge_strength() has
- * to say of each; an issuer that is missing. Notes, where wanted: judge_note_alone().
- * Every finding has a hint with the fix.
+ * excludes what it is for, serverAuth or clientAuth. Warnings: no subject alternative
+ * name, where clients see it; X.509 v1; chain with a gap or out of order; an intermediate
+ * that is expired; what judge_strength() has to say of each; an issuer that is missing.
+ * Notes, where wanted: judge_note_alone(). Every finding has a hint with the fix.
  */
 void keypair_check(const struct keypair *k, const struct keypair_rules *rules,
                    struct diag_at where, const char *path, struct diags *d);
