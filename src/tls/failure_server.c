@@ -82,6 +82,7 @@ static enum tls_cause from_alert(const struct scene *s)
     case SSL_AD_CERTIFICATE_UNKNOWN:
     case SSL_AD_ACCESS_DENIED:
     case SSL_AD_UNKNOWN_CA:
+    case SSL_AD_DECODE_ERROR:       /* GnuTLS, of an empty list */
         if (sent_none(s))
             return TLS_CAUSE_SERVER_WANTS_CERT;
         break;
