@@ -66,8 +66,8 @@ def ping(address, text=b"ping"):
 
 def is_refused(address, text=b"ping"):
     """The client sees a reset, and not a byte."""
-    with client.dial(address) as sock:
-        with pytest.raises(ConnectionError):
+    with pytest.raises(ConnectionError):        # it may come before we are through with dialling
+        with client.dial(address) as sock:
             sock.sendall(text)
             assert sock.recv(1) != b"", "an orderly end"
 
@@ -272,20 +272,15 @@ def test_64_mib_each_way_with_a_slow_reader(originate, service):
     sums = {}
 
     def far_side(tls):
-        def send():
-            for _ in range(MIB):
-                tls.sendall(block)
-        sender = threading.Thread(target=send)
-        sender.start()
-        sums["far"] = hash_of(tls, MIB << 20)
-        sender.join()
-        finish_after(tls)
+        sums["far"] = tls_origin.exchange(tls, block, MIB)
+        assert tls.recv(1) == b""
+        tls_origin.finish(tls)
     far = service(far_side)
     proxy = originate(far.address)
     with client.dial(proxy.address) as sock:
         sender = threading.Thread(target=lambda: [sock.sendall(block) for _ in range(MIB)])
         sender.start()
-        near = hash_of(sock, MIB << 20, slow=True)
+        near = hash_of(sock, MIB << 20)
         sender.join()
         sock.shutdown(socket.SHUT_WR)
         assert sock.recv(1) == b""
@@ -297,18 +292,14 @@ def test_64_mib_each_way_with_a_slow_reader(originate, service):
     assert int(line["bytes_in"]) == int(line["bytes_out"]) == MIB << 20
 
 
-def finish_after(tls):
-    assert tls.recv(1) == b""
-    tls_origin.finish(tls)
-
-
-def hash_of(sock, count, slow=False):
+def hash_of(sock, count):
+    """Of what comes, slowly."""
     digest, got = hashlib.sha256(), 0
     while got < count:
         data = sock.recv(min(1 << 16, count - got))
         assert data, f"ended after {got}"
         digest.update(data)
-        if slow and got >> 20 != (got + len(data)) >> 20:
+        if got >> 20 != (got + len(data)) >> 20:
             time.sleep(0.003)
         got += len(data)
     return digest.hexdigest()
@@ -429,6 +420,31 @@ def test_failures_of_a_server_are_summed(originate, service, certs):
     assert (again["times"], again["server"]) == ("4", far.address)
     assert again["cause"] == "server-certificate-expired"
     assert len([r for r in proxy.records if r["message"] == FAILED]) == 1
+
+
+def test_another_server_is_tried(originate, service, certs):
+    """A server that is not who it should be fails as one that is not there."""
+    bad, good = service(pair=certs.server_expired), service()
+    proxy = originate([bad.address, good.address], balance="first")
+    for _ in range(3):
+        ping(proxy.address)
+        proxy.await_access(reason="done", upstream=good.address)
+    assert proxy.await_message(FAILED)["server"] == bad.address
+    alone = originate([bad.address, good.address], balance="first", retries="0")
+    is_refused(alone.address)
+    alone.await_access(reason="upstream-tls-failed")
+
+
+def test_the_name_is_that_of_the_server_as_it_is_written(originate, service, certs):
+    asked = []
+    far = service(pair=certs.issue("originate-named", "x", usage="serverAuth",
+                                   names="DNS:localhost"))
+    far.tls.ctx.sni_callback = lambda _sock, name, _ctx: asked.append(name)
+    ping(originate(far.address.replace("127.0.0.1", "localhost")).address)
+    assert asked == ["localhost"]
+    proxy = originate(far.address)
+    is_refused(proxy.address)
+    assert proxy.await_message(FAILED)["cause"] == "server-name-mismatch"
 
 
 # --- who may connect ---

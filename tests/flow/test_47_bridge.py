@@ -3,7 +3,6 @@
 import hashlib
 import socket
 import ssl
-import threading
 
 import pytest
 
@@ -13,7 +12,7 @@ from harness.gate import run
 from harness.origin import echo, receive, reset
 from harness.proxy_header import read_header
 from harness.tls_origin import OverTls, server_context
-from test_46_originate import FAILED, MIB, hash_of
+from test_46_originate import FAILED, MIB
 
 
 @pytest.fixture
@@ -155,10 +154,7 @@ def test_64_mib_each_way(bridge, service, certs):
     sums = []
 
     def handler(tls):
-        sender = threading.Thread(target=lambda: [tls.sendall(block) for _ in range(MIB)])
-        sender.start()
-        sums.append(hash_of(tls, MIB << 20))
-        sender.join()
+        sums.append(tls_origin.exchange(tls, block, MIB))
         assert tls.recv(1) == b""
         tls_origin.finish(tls)
     proxy = bridge(service(handler).address)

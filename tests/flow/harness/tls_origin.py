@@ -1,6 +1,8 @@
 """Services that speak TLS themselves, for the proxy to dial: Python's, and other people's."""
 
 import contextlib
+import hashlib
+import select
 import shutil
 import socket
 import ssl
@@ -8,7 +10,7 @@ import subprocess
 import threading
 
 from .client import IGNORE_UNEXPECTED_EOF
-from .waiting import until
+from .waiting import PATIENCE, until
 
 
 def server_context(certs, pair=None, client=None, version=None, alpn=None):
@@ -66,6 +68,32 @@ def echo(tls):
     while data := tls.recv(65536):
         tls.sendall(data)
     finish(tls)
+
+
+def exchange(tls, block, times):
+    """Send and receive so many blocks at once, in one thread: OpenSSL bears no two in one
+    connection. What came, as a hash."""
+    digest, got, todo, left = hashlib.sha256(), 0, memoryview(b""), times
+    tls.setblocking(False)
+    while got < times * len(block) or todo or left:
+        if not todo and left:
+            todo, left = memoryview(block), left - 1
+        idle = True
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if todo:
+                todo = todo[tls.send(todo):]
+                idle = False
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if got < times * len(block):
+                data = tls.recv(65536)
+                assert data, f"ended after {got} bytes"
+                digest.update(data)
+                got, idle = got + len(data), False
+        if idle:
+            ready = select.select([tls], [tls] if todo else [], [], PATIENCE)
+            assert ready[0] or ready[1], f"stuck after {got} bytes"
+    tls.settimeout(PATIENCE)
+    return digest.hexdigest()
 
 
 class Program:
