@@ -205,12 +205,8 @@ public class JavaClients {
         }
     }
 
-    public static void main(String[] args) {
-        Map<String, Job> jobs = Map.of(
-            "context", JavaClients::context, "open", JavaClients::open, "talk", JavaClients::talk,
-            "rounds", JavaClients::rounds, "hush", JavaClients::hush, "close", JavaClients::close,
-            "http", JavaClients::http, "grpc", JavaClients::grpc,
-            "collect", JavaClients::collect);
+    /** Do what each line asks for, until there are no more. */
+    static void serve(Map<String, Job> jobs) {
         Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8);
         while (lines.hasNextLine()) {
             String[] parts = lines.nextLine().split("\t");
@@ -224,5 +220,13 @@ public class JavaClients {
             thread.start();
         }
         System.exit(0);
+    }
+
+    public static void main(String[] args) {
+        serve(Map.of(
+            "context", JavaClients::context, "open", JavaClients::open, "talk", JavaClients::talk,
+            "rounds", JavaClients::rounds, "hush", JavaClients::hush, "close", JavaClients::close,
+            "http", JavaClients::http, "grpc", JavaClients::grpc,
+            "collect", JavaClients::collect));
     }
 }

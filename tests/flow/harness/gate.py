@@ -182,6 +182,14 @@ class Gate:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def vanish(self):
+        """All of its processes are killed at once."""
+        pids = [self.pid, *procfs.children(self.pid)]
+        self.expected_exit = -signal.SIGKILL
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.wait()
+
     def wait(self, patience=PATIENCE):
         """Its exit code, once it has ended by itself."""
         code = self.process.wait(patience)

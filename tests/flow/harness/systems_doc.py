@@ -13,7 +13,7 @@ DOC = pathlib.Path(__file__).parents[3] / "doc" / "systems.md"
 
 
 def network():
-    """The first half of addresses of the loopback network that nobody else uses."""
+    """The first three numbers of addresses of the loopback network that nobody else uses."""
     return "127.%d.%d" % (random.randint(64, 254), random.randint(0, 255))
 
 
