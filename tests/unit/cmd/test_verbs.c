@@ -157,7 +157,7 @@ Test(dump, prints_what_flags_and_variables_come_to)
         "\nalpn = h2  ; command line\nalpn = http/1.1  ; command line\n",
         "\nclient_auth = require  ; default\n",
         "\nupstream = cli  ; command line\n",
-        "\n[upstream cli]\nserver = 127.0.0.1:2  ; command line\n",
+        "\n[upstream cli]\nserver = localhost:2  ; command line\n",
     };
     /* the comments stand in a column; here one form is enough */
     char *out = text;
