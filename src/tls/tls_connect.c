@@ -1,12 +1,13 @@
 /* The client's part of a TLS stream: whom it dials, what it resumes by. */
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509_vfy.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/pack.h"
 #include "tls/certinfo.h"
 #include "tls/client.h"
 #include "tls/notes.h"
@@ -34,17 +35,29 @@ void tls_connect_prepare(SSL_CTX *ctx)
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
 }
 
-static void find_place(struct tls_dialled *d, const struct tls_dial *dial)
+/* With its length, so that no two places come to the same bytes. */
+static bool add(EVP_MD_CTX *md, const void *p, size_t n)
 {
-    struct pack k = { 0 };
+    return EVP_DigestUpdate(md, &n, sizeof(n)) == 1 && EVP_DigestUpdate(md, p, n) == 1;
+}
 
-    pack_bytes(&k, dial->policy, DIGEST_LEN);
-    pack_bytes(&k, d->ctx->id, DIGEST_LEN);
-    pack_str(&k, dial->server);
-    pack_str(&k, dial->name);
-    pack_str(&k, dial->sni);
-    digest_ders(&(struct der){ k.p, k.len }, 1, d->key);
-    pack_free(&k);
+/* A NULL is not "". */
+static bool add_text(EVP_MD_CTX *md, const char *text)
+{
+    return text == NULL ? add(md, "", 0) : add(md, text, strlen(text) + 1);
+}
+
+/* 0, or -1 when memory is out: this is no place to end the worker (digest.h). */
+static int find_place(struct tls_dialled *d, const struct tls_dial *dial)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1
+           && add(md, dial->policy, DIGEST_LEN) && add(md, d->ctx->id, DIGEST_LEN)
+           && add_text(md, dial->server) && add_text(md, dial->name) && add_text(md, dial->sni)
+           && EVP_DigestFinal_ex(md, d->key, NULL) == 1;
+
+    EVP_MD_CTX_free(md);
+    return ok ? 0 : -1;
 }
 
 static void offer_session(struct tls_conn *t)
@@ -101,6 +114,13 @@ static int expect_name(SSL *ssl, const char *name)
                             : X509_VERIFY_PARAM_set1_host(param, name, 0);
 }
 
+/* SSL_set_tlsext_host_name(), but for its cast. */
+static long ask_for(SSL *ssl, const char *name)
+{
+    return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                    (void *)(uintptr_t)name);
+}
+
 int tls_stream_connect(struct stream *s, const struct tls_client *c, const struct tls_dial *dial)
 {
     struct tls_conn *t = tls_conn_new(s, c->ssl_ctx, c->offer);
@@ -109,7 +129,7 @@ int tls_stream_connect(struct stream *s, const struct tls_client *c, const struc
         return -1;
     t->dialled = calloc(1, sizeof(*t->dialled));
     if (t->dialled == NULL
-        || (dial->sni != NULL && SSL_set_tlsext_host_name(t->ssl, dial->sni) != 1)
+        || (dial->sni != NULL && ask_for(t->ssl, dial->sni) != 1)
         || (c->verify == TLS_VERIFY_FULL && expect_name(t->ssl, dial->name) != 1)) {
         ERR_clear_error();
         tls_conn_free(t);
@@ -119,10 +139,10 @@ int tls_stream_connect(struct stream *s, const struct tls_client *c, const struc
     t->dialled->sessions = dial->sessions;
     t->terms = (struct tls_terms){ .policy = dial->policy, .admit = dial->admit, .arg = dial->arg };
     SSL_set_connect_state(t->ssl);
-    if (dial->sessions != NULL) {
-        find_place(t->dialled, dial);
+    if (dial->sessions != NULL && find_place(t->dialled, dial) == 0)
         offer_session(t);
-    }
+    else
+        t->dialled->sessions = NULL;
     tls_conn_begin(t);
     return 0;
 }

@@ -23,7 +23,7 @@ FAILED = "TLS handshake with the upstream failed"
 @pytest.fixture
 def originate(sallyport, certs):
     """originate(server, tls_…=…, route={…}, **gate): one route with plaintext in."""
-    def start(server, route=None, trust=None, proxy=None, env=None, connect_timeout="3s",
+    def start(server, route=None, trust=None, crl=None, proxy=None, env=None, connect_timeout="3s",
               listen="127.0.0.1:0", listener=None, **keys):
         sections = {
             "proxy": {"workers": 1, "drain_timeout": "5s", **(proxy or {})},
@@ -34,7 +34,7 @@ def originate(sallyport, certs):
         if listener:
             sections[f"listener {listen}"] = listener
         if keys.get("tls_verify") != "off":
-            sections["trust cluster"] = {"ca": trust or certs.ca.cert}
+            sections["trust cluster"] = {"ca": trust or certs.ca.cert, "crl": crl}
             sections["upstream far"]["tls_trust"] = "cluster"
         if "tls_store" in keys:
             pair = keys["tls_store"]
@@ -402,6 +402,25 @@ def test_a_silent_server_has_its_time(originate, origin):
     assert 0.35 < took < PATIENCE / 2, took
 
 
+def test_a_server_that_stops_in_the_handshake(originate, origin):
+    def handler(conn):
+        conn.recv(9999)
+        conn.sendall(b"\x16\x03\x03")
+        conn.recv(1)
+    proxy = originate(origin(handler).address, connect_timeout="300ms")
+    is_refused(proxy.address)
+    assert proxy.await_message(FAILED)["cause"] == "server-timeout-in-handshake"
+
+
+def test_a_server_that_is_revoked(originate, service, certs):
+    good = originate(service().address, crl=certs.crl("originate-none", certs.ca))
+    ping(good.address)
+    gone = originate(service().address, crl=certs.crl("originate-revoked", certs.ca,
+                                                      revoked=[certs.server]))
+    is_refused(gone.address)
+    assert gone.await_message(FAILED)["cause"] == "server-certificate-revoked"
+
+
 def test_nobody_listens(originate, origin):
     gone = origin()
     gone.close()
@@ -536,6 +555,27 @@ def test_openssl_s_server(originate, certs, version):
             with client.dial(proxy.address) as sock:
                 sock.sendall(b"stressed\n")
                 assert receive(sock, 9) == b"desserts\n"
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("options, keys, cause", [
+    (["-alpn", "acme"], {"tls_alpn": "h2"}, "server-no-shared-alpn"),
+    (["-servername", "x.example", "-servername_fatal", "-cert2", "CERT", "-key2", "KEY"],
+     {"tls_name": "service.example"}, "server-unknown-name"),
+    (["-tls1_2", "-cipher", "AES128-SHA256"], {}, "server-handshake-failure"),
+    (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], {}, "server-no-shared-version"),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_alerts_of_openssl_s_server(originate, certs, options, keys, cause):
+    pair = certs.server_rsa
+    options = [{"CERT": pair.cert, "KEY": pair.key}.get(o, o) for o in options]
+    server = Program("openssl", "s_server", "-accept", "127.0.0.1:PORT", "-quiet",
+                     "-cert", pair.cert, "-key", pair.key, *options)
+    try:
+        proxy = originate(server.address, **keys)
+        is_refused(proxy.address)
+        said = proxy.await_message(FAILED)
+        assert said["cause"] == cause, said
     finally:
         server.close()
 
