@@ -1,15 +1,16 @@
 """A ZooKeeper ensemble of three whose quorum, election and clients go over proxies with mutual TLS,
-as doc/systems.md has it. The servers speak plaintext to addresses of their own hosts alone.
+as doc/systems.md has it, each on a host with a network of its own.
 
 FLOW_LONG=1: the proxy of each host is killed in turn.
 """
 
 import importlib.util
+import itertools
 import os
 
 import pytest
 
-from harness import client, gate, systems_doc, zookeeper
+from harness import client, gate, hosts, systems_doc, zookeeper
 from harness.java_clients import keystore, truststore
 from harness.tools import run
 from harness.waiting import until
@@ -21,6 +22,7 @@ MISSING = [package for package, there in (
 pytestmark = [
     pytest.mark.systems,
     pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+    pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing())),
 ]
 if not MISSING:
     from kazoo.client import KazooClient
@@ -31,9 +33,13 @@ ORDERLY = {"done", "client-cut", "client-reset", "upstream-reset"}
 
 @pytest.fixture(scope="module")
 def ensemble(certs, tmp_path_factory):
+    """The three; the tests themselves are on a fourth host, 192.0.2.1."""
     made = Ensemble(tmp_path_factory.mktemp("zookeeper"), certs)
-    yield made
-    made.close()
+    try:
+        with made.switch.entered():
+            yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,27 +64,28 @@ def connected(request):
 def kazoo(ensemble, app, certs, connected):
     """As the document has it: over TLS, to all three."""
     text, = systems_doc.blocks("ZooKeeper", "python")
-    text = ensemble.here(text, **{"ca.crt": str(certs.ca.cert), "app.crt": str(app.cert),
-                                  "app.key": str(app.key)})
+    text = systems_doc.exchange(text, {"ca.crt": str(certs.ca.cert), "app.crt": str(app.cert),
+                                       "app.key": str(app.key)})
     return connected(eval(text, {"KazooClient": KazooClient}))  # noqa: S307  (our own document)
 
 
-def plain(host, connected):
+def plain(node, connected):
     """A client on that server's own host."""
-    return connected(KazooClient(f"{host.inner}:2181"))
+    with node.host.entered():
+        return connected(KazooClient(f"{node.inner}:2181"))
 
 
-def written(host, root, connected):
+def written(node, root, connected):
     """What that server has."""
-    seen = plain(host, connected)
+    seen = plain(node, connected)
     seen.sync(root)
     return sorted(seen.get_children(root))
 
 
 def test_what_one_wrote_the_others_have(ensemble, kazoo, connected):
     kazoo.create("/shared", b"value " * 100_000)
-    for host in ensemble.hosts:
-        local = plain(host, connected)
+    for node in ensemble.nodes:
+        local = plain(node, connected)
         local.sync("/shared")
         assert local.get("/shared")[0] == b"value " * 100_000
 
@@ -89,127 +96,138 @@ def test_the_client_of_java(ensemble, kazoo, app, certs, tmp_path):
     keystore(tmp_path / "app.p12", app)
     truststore(tmp_path, certs.ca)
     command, = systems_doc.blocks("ZooKeeper", "sh")
-    _, *args = systems_doc.command(ensemble.here(command))
+    _, *args = systems_doc.command(command)
     done = run("env", "-C", tmp_path, *zookeeper.java(*args))
     assert "green" in done.stdout.splitlines(), done.stdout + done.stderr
-    host = ensemble.hosts[0]
-    line = host.gate.await_access(route="clients", identity="cn:app")
+    node = ensemble.nodes[0]
+    line = node.gate.await_access(route="clients", identity="cn:app")
     assert line["reason"] in ORDERLY and line["tls"] in ("TLSv1.2", "TLSv1.3")
 
 
 def test_a_client_in_plaintext(ensemble, app, certs, sallyport, connected, tmp_path):
     """Through a proxy on its own host, which knows all three."""
     _, text = systems_doc.blocks("ZooKeeper", "ini")
-    local = systems_doc.network() + ".1"
-    text = ensemble.here(text, **{"127.0.0.1": local})
     systems_doc.put(tmp_path / "ca.crt", certs.ca.cert)
     systems_doc.put(tmp_path / "app.crt", app.cert)
     systems_doc.put(tmp_path / "app.key", app.key)
     sallyport(zookeeper.BRIEF + text)
-    seen = connected(KazooClient(f"{local}:2181"))
+    seen = connected(KazooClient("127.0.0.1:2181"))
     seen.create("/plain", b"from a client without TLS")
     assert seen.get("/plain")[0] == b"from a client without TLS"
 
 
 def test_through_a_reload(ensemble, kazoo, connected):
     """All three proxies get new certificates under writes: no election, no connection ends."""
-    before = ensemble.await_quorum(ensemble.hosts)
-    lines = {h: h.ended("quorum", "election") for h in ensemble.hosts}
+    before = ensemble.await_quorum(ensemble.nodes)
+    lines = {h: h.ended("quorum", "election") for h in ensemble.nodes}
     writer = Writer(kazoo, "/reload")
     writer.await_writes(20)
-    for host in ensemble.hosts:
-        host.show(ensemble.certs, "then")
-        host.gate.await_message(r"\[store zk\].* replaced: serial")
+    for node in ensemble.nodes:
+        node.show(ensemble.certs, "then")
+        node.gate.await_message(r"\[store zk\].* replaced: serial")
         writer.await_writes(20)
     names = writer.stop()
-    assert ensemble.await_quorum(ensemble.hosts) == before
+    assert ensemble.await_quorum(ensemble.nodes) == before
     assert (writer.lost, kazoo.befell) == ([], [])
-    for host in ensemble.hosts:
-        assert host.ended("quorum", "election") == lines[host]
-        assert written(host, "/reload", connected) == names
+    for node in ensemble.nodes:
+        assert node.ended("quorum", "election") == lines[node]
+        assert written(node, "/reload", connected) == names
 
 
-def lose_and_regain(ensemble, host, kazoo, connected, root):
+def lose_and_regain(ensemble, node, kazoo, connected, root):
     """The proxy of that host is killed, and started anew, under writes."""
-    others = [h for h in ensemble.hosts if h is not host]
+    others = [h for h in ensemble.nodes if h is not node]
     writer = Writer(kazoo, root)
     writer.await_writes(20)
-    host.gate.vanish()
+    node.gate.vanish()
     ensemble.await_quorum(others)
     writer.await_writes(50)
-    until("alone it serves nobody", lambda: not ensemble.roles([host]), patience=PATIENT)
-    ensemble.start_gate(host)
-    ensemble.await_quorum(ensemble.hosts)
+    until("alone it serves nobody", lambda: not ensemble.roles([node]), patience=PATIENT)
+    ensemble.start_gate(node)
+    ensemble.await_quorum(ensemble.nodes)
     writer.await_writes(20)
     names = writer.stop()
-    for one in ensemble.hosts:
+    for one in ensemble.nodes:
         assert set(names) <= set(written(one, root, connected)), "what was acknowledged is there"
 
 
 @pytest.mark.parametrize("role", ["follower", "leader"])
 def test_the_loss_of_one_proxy(ensemble, kazoo, connected, role):
     leader = ensemble.leader()
-    host = leader if role == "leader" else next(h for h in ensemble.hosts if h is not leader)
-    lose_and_regain(ensemble, host, kazoo, connected, f"/loss-of-{role}")
+    node = leader if role == "leader" else next(h for h in ensemble.nodes if h is not leader)
+    lose_and_regain(ensemble, node, kazoo, connected, f"/loss-of-{role}")
 
 
 @pytest.mark.skipif(not os.environ.get("FLOW_LONG"), reason="FLOW_LONG=1 runs it")
 @pytest.mark.seconds(900)
 def test_the_loss_of_each_proxy(ensemble, kazoo, connected):
     for turn in range(6):
-        host = ensemble.hosts[turn % 3]
-        lose_and_regain(ensemble, host, kazoo, connected, f"/loss-{turn}")
+        node = ensemble.nodes[turn % 3]
+        lose_and_regain(ensemble, node, kazoo, connected, f"/loss-{turn}")
+
+
+def test_nothing_is_readable_on_the_wire(ensemble, kazoo, connected):
+    """A value goes to all servers, and none of it is seen between the hosts."""
+    with hosts.Wire() as wire:
+        kazoo.create("/secret", b"not for the wire " * 100)
+        for node in ensemble.nodes:
+            local = plain(node, connected)
+            local.sync("/secret")
+            assert local.get("/secret")[0] == b"not for the wire " * 100
+    seen = wire.seen()
+    assert len(seen) > 3 * 1700 and b"\x17\x03\x03" in seen
+    assert b"not for the wire" not in seen and b"/secret" not in seen
 
 
 # --- who is refused ---
 
 @pytest.mark.parametrize("port, route", [(2888, "quorum"), (3888, "election"), (2181, "clients")])
 def test_without_a_certificate(ensemble, certs, port, route):
-    host = ensemble.hosts[0]
-    got = client.outcome((host.public, port), certs, check=False)
+    node = ensemble.nodes[0]
+    got = client.outcome((node.public, port), certs, check=False)
     assert got == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    line = host.gate.await_access(route=route, reason="handshake-failed")
+    line = node.gate.await_access(route=route, reason="handshake-failed")
     assert (line["cause"], line["side"]) == ("no-client-certificate", "client")
 
 
 @pytest.mark.parametrize("port, route", [(2888, "quorum"), (3888, "election")])
 def test_clients_are_no_servers(ensemble, certs, app, port, route):
     """A certificate of the same CA that is good for the service is none for the quorum."""
-    host = ensemble.hosts[1]
-    client.outcome((host.public, port), certs, client=app, check=False)
-    line = host.gate.await_access(route=route, reason="client-denied")
+    node = ensemble.nodes[1]
+    client.outcome((node.public, port), certs, client=app, check=False)
+    line = node.gate.await_access(route=route, reason="client-denied")
     assert line["identity"] == "cn:app" and "zk*.example.com" in line["rule"]
 
 
 def test_kazoo_without_a_certificate(ensemble, certs):
-    host = ensemble.hosts[2]
+    node = ensemble.nodes[2]
     with pytest.raises(KazooTimeoutError):
-        made = KazooClient(f"{host.public}:2181", use_ssl=True, ca=str(certs.ca.cert))
+        made = KazooClient(f"{node.public}:2181", use_ssl=True, ca=str(certs.ca.cert))
         made.start(timeout=3)
-    host.gate.await_access(route="clients", cause="no-client-certificate")
+    node.gate.await_access(route="clients", cause="no-client-certificate")
 
 
 def test_the_document_is_sound(ensemble):
-    for host in ensemble.hosts:
-        done = gate.run("check", "-c", host.path)
+    for node in ensemble.nodes:
+        done = gate.run("check", "-c", node.path)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_last_who_spoke_to_whom(ensemble):
     """When the servers stop, the proxies tell who the peers were, by their certificates."""
     leader = ensemble.leader()
-    for host in ensemble.hosts:
-        host.server.close()
-    for host in ensemble.hosts:
-        host.gate.process.terminate()
-        host.gate.wait()
+    for node in ensemble.nodes:
+        node.server.close()
+    for node in ensemble.nodes:
+        node.gate.process.terminate()
+        node.gate.wait()
 
-    def peers(host, route):
-        """Those that said something. Of a pair that dials each other one gives way at once."""
-        return {r["identity"] for r in host.ended(route)
-                if int(r.get("bytes_out", 0)) > 0}
+    def heard(node, route):
+        """Of the peers that dialled this one."""
+        return {r["identity"] for r in node.ended(route) if int(r.get("bytes_in", 0)) > 0}
 
-    names = {h: f"cn:zk{h.number}" for h in ensemble.hosts}
-    assert peers(leader, "quorum") == {names[h] for h in ensemble.hosts if h is not leader}
-    for i, host in enumerate(ensemble.hosts):
-        assert {names[h] for h in ensemble.hosts[i + 1:]} <= peers(host, "election")
+    names = {h: f"cn:zk{h.number}" for h in ensemble.nodes}
+    followers = {names[h] for h in ensemble.nodes if h is not leader}
+    assert followers <= heard(leader, "quorum") <= set(names.values())
+    for one, other in itertools.combinations(ensemble.nodes, 2):
+        assert names[one] in heard(other, "election") or names[other] in heard(one, "election")

@@ -16,6 +16,11 @@ public class JmxClients {
     static final Map<String, JMXConnector> connectors = new ConcurrentHashMap<>();
     static final Map<String, List<Long>> heard = new ConcurrentHashMap<>();
 
+    /** For so long a service holds a connection that waits for notifications, though its client may
+        be gone. It would be a minute. */
+    static final Map<String, Object> SETTINGS = Map.of(
+        "jmx.remote.x.notification.fetch.timeout", 1000L);
+
     static MBeanServerConnection mbeans(Map<String, String> f) throws Exception {
         return connectors.get(f.get("connection")).getMBeanServerConnection();
     }
@@ -26,7 +31,7 @@ public class JmxClients {
 
     static Map<String, Object> connect(Map<String, String> f) throws Exception {
         JMXServiceURL url = new JMXServiceURL(f.get("url"));
-        connectors.put(f.get("connection"), JMXConnectorFactory.connect(url));
+        connectors.put(f.get("connection"), JMXConnectorFactory.connect(url, SETTINGS));
         return Map.of("id", connectors.get(f.get("connection")).getConnectionId());
     }
 

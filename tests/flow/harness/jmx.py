@@ -35,9 +35,11 @@ def url(host, port=7199):
 
 
 class JmxClients(Jobs):
-    """One JVM for all of them. A call that gets no answer must end."""
+    """One JVM for all of them. A call that gets no answer must end; a connection that is not used
+    stays for as long as the JVM."""
 
     def __init__(self, classes):
         super().__init__(need("java"), *QUICK.split(), "-cp", classes,
+                         "-Dsun.rmi.transport.connectionTimeout=3600000",
                          "-Dsun.rmi.transport.tcp.responseTimeout=20000",
                          "-Dsun.rmi.transport.tcp.handshakeTimeout=20000", "JmxClients")

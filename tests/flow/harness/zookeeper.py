@@ -1,8 +1,8 @@
-"""An ensemble of three ZooKeeper servers, each behind a proxy of its own, as doc/systems.md has it.
+"""An ensemble of three ZooKeeper servers, each behind a proxy on its own host, as doc/systems.md
+has it.
 
-Three hosts on one machine: each has a /24 of the loopback network for what is local to it (its
-server, and the aliases of the others), and they share one for the addresses by which hosts reach
-each other. A name leads each server to an address of its own host.
+The servers tell each other of the addresses of their names, so an alias has to mean the same
+thing on every host: the three are hosts with loopback networks of their own.
 """
 
 import pathlib
@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 
-from . import gate, systems_doc
+from . import gate, hosts, systems_doc
 from .keytool import QUICK
 from .processes import Process
 from .tools import need
@@ -30,60 +30,61 @@ def java(*args, heap="128m"):
     return [need("java"), *QUICK.split(), f"-Xmx{heap}", "-cp", CLASSES, *args]
 
 
-class Host:
-    """One of the three: what lies in its folder, its server and its proxy."""
+class Node:
+    """One of the three: its host, what lies in its folder, its server and its proxy."""
 
-    def __init__(self, number, folder, public):
-        self.number, self.public, self.folder = number, f"{public}.1{number}", folder
-        self.loop = systems_doc.network()
-        self.inner = f"{self.loop}.{number}"
+    def __init__(self, number, folder, host):
+        self.number, self.folder, self.host = number, folder, host
+        self.public, self.inner = f"192.0.2.1{number}", f"127.0.1.{number}"
         self.server = self.gate = None
         folder.mkdir()
         (folder / "data").mkdir()
         (folder / "data" / "myid").write_text(f"{number}\n")
         ini, _ = systems_doc.blocks("ZooKeeper", "ini")
-        hosts, = systems_doc.blocks("ZooKeeper", "hosts")
+        names, = systems_doc.blocks("ZooKeeper", "hosts")
         zoo, = systems_doc.blocks("ZooKeeper", "properties")
-        local = {f"127.0.1.{n}": f"{self.loop}.{n}" for n in NUMBERS}
-        (folder / "hosts").write_text(systems_doc.exchange(hosts, local))
+        (folder / "hosts").write_text(names)
         (folder / "zoo.cfg").write_text(zoo)
         self.path = folder / "sallyport.conf"
-        self.path.write_text(BRIEF + systems_doc.exchange(ini, self._places(public)))
+        self.path.write_text(BRIEF + systems_doc.exchange(ini, self._places()))
 
-    def _places(self, public):
+    def _places(self):
         """The document has the first host; here its number and this one's change places."""
         def swap(n):
             return {1: self.number, self.number: 1}.get(n, n)
 
-        return {
-            **{f"127.0.1.{n}": f"{self.loop}.{swap(n)}" for n in NUMBERS},
-            **{f"192.0.2.1{n}": f"{public}.1{swap(n)}" for n in NUMBERS},
-            **{f"{kind}-{n}": f"{kind}-{swap(n)}" for n in (2, 3)
-               for kind in ("quorum", "election")}}
+        return {f"{kind}{n}": f"{kind}{swap(n)}" for kind, numbers in (
+            ("127.0.1.", NUMBERS), ("192.0.2.1", NUMBERS), ("quorum-", (2, 3)),
+            ("election-", (2, 3))) for n in numbers}
 
     def show(self, certs, when):
         """The certificate of that time."""
-        pair = certs.issue(
-            f"zk-{self.public}-{when}", f"zk{self.number}", usage="serverAuth,clientAuth",
-            names=f"DNS:zk{self.number}.example.com,IP:{self.public}")
+        name = f"zk{self.number}"
+        pair = certs.issue(f"{name}-{when}", name, usage="serverAuth,clientAuth",
+                           names=f"DNS:{name}.example.com,IP:{self.public}")
         systems_doc.put(self.folder / "ca.crt", certs.ca.cert)
         systems_doc.put(self.folder / "zk.key", pair.key)
         systems_doc.put(self.folder / "zk.crt", pair.cert)
 
     def start_gate(self):
-        self.gate = gate.Gate(["serve", "-c", self.path], listeners=7)
+        with self.host.entered():
+            self.gate = gate.Gate(["serve", "-c", self.path], listeners=7)
         return self.gate
 
     def start_server(self):
-        self.server = Process(f"zk{self.number}", java(
-            f"-Djdk.net.hosts.file={self.folder / 'hosts'}",
-            "-Dorg.slf4j.simpleLogger.log.org.apache.zookeeper.server.NIOServerCnxn=warn",
-            "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"), self.folder)
+        settings = (f"-Dorg.slf4j.simpleLogger.{setting}" for setting in (
+            "log.org.apache.zookeeper.server.NIOServerCnxn=warn", "showDateTime=true",
+            "dateTimeFormat=HH:mm:ss.SSS"))
+        with self.host.entered():
+            self.server = Process(f"zk{self.number}", java(
+                f"-Djdk.net.hosts.file={self.folder / 'hosts'}", *settings,
+                "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"), self.folder)
 
     def mode(self):
         """"leader", "follower", or nothing while it serves nobody."""
         try:
-            with socket.create_connection((self.inner, 2181), timeout=5) as sock:
+            with self.host.entered(), \
+                    socket.create_connection((self.inner, 2181), timeout=5) as sock:
                 sock.sendall(b"srvr")
                 said = b"".join(iter(lambda: sock.recv(4096), b"")).decode()
         except OSError:
@@ -102,59 +103,55 @@ class Host:
 
 class Ensemble:
     def __init__(self, folder, certs):
-        self.public, self.certs = systems_doc.network(), certs
-        self.hosts = [Host(n, folder / f"host{n}", self.public) for n in NUMBERS]
-        self.gates = []
+        self.certs, self.gates, self.nodes = certs, [], []
+        self.switch = hosts.Switch()
         try:
-            for host in self.hosts:
-                host.show(certs, "now")
-                self.start_gate(host)
-            for host in self.hosts:
-                host.start_server()
-            self.await_quorum(self.hosts)
+            self.nodes = [Node(n, folder / f"host{n}", self.switch.join(10 + n)) for n in NUMBERS]
+            for node in self.nodes:
+                node.show(certs, "now")
+                self.start_gate(node)
+            for node in self.nodes:
+                node.start_server()
+            self.await_quorum(self.nodes)
         except BaseException:
             self.close()
             raise
 
-    def start_gate(self, host):
-        self.gates.append(host.start_gate())
+    def start_gate(self, node):
+        self.gates.append(node.start_gate())
 
-    def roles(self, hosts):
+    def roles(self, nodes):
         """{number: (mode, epoch)} of those that serve."""
-        modes = {h: h.mode() for h in hosts}
+        modes = {h: h.mode() for h in nodes}
         return {h.number: (mode, h.epoch()) for h, mode in modes.items() if mode}
 
-    def await_quorum(self, hosts):
+    def await_quorum(self, nodes):
         """All of these serve, under one leader. Their roles come back."""
         def there():
-            assert all(h.server.process.poll() is None for h in hosts)
-            roles = self.roles(hosts)
+            assert all(h.server.process.poll() is None for h in nodes)
+            roles = self.roles(nodes)
             modes = sorted(mode for mode, _ in roles.values())
             same = len({epoch for _, epoch in roles.values()}) == 1
-            return same and modes == ["follower"] * (len(hosts) - 1) + ["leader"] and roles
+            return same and modes == ["follower"] * (len(nodes) - 1) + ["leader"] and roles
 
         try:
-            return until(f"a quorum of {[h.number for h in hosts]}", there, patience=PATIENT)
+            return until(f"a quorum of {[h.number for h in nodes]}", there, patience=PATIENT)
         except AssertionError as e:
-            said = "\n".join(f"--- {h.server.log}\n{h.server.text()[-3000:]}" for h in hosts)
+            said = "\n".join(f"--- {h.server.log}\n{h.server.text()[-3000:]}" for h in nodes)
             raise AssertionError(f"{e}\n{said}") from None
 
     def leader(self):
-        roles = self.await_quorum(self.hosts)
-        return next(h for h in self.hosts if roles[h.number][0] == "leader")
-
-    def here(self, text, **files):
-        """A text of the document for clients, with the addresses of these hosts."""
-        pairs = {**{f"192.0.2.1{n}": f"{self.public}.1{n}" for n in NUMBERS}, **files}
-        return systems_doc.exchange(text, {k: v for k, v in pairs.items() if k in text})
+        roles = self.await_quorum(self.nodes)
+        return next(h for h in self.nodes if roles[h.number][0] == "leader")
 
     def close(self):
         """The servers first: then nothing is left for the proxies to wait for."""
-        for host in self.hosts:
-            if host.server:
-                host.server.close()
+        for node in self.nodes:
+            if node.server:
+                node.server.close()
         for one in self.gates:
             one.close()
+        self.switch.close()
 
 
 class Writer:
