@@ -323,32 +323,22 @@ def test_a_service_may_speak_first_and_each_side_ends_alone(originate, service):
     proxy.await_access(reason="done")
 
 
-def test_an_end_without_close_notify_is_a_reset(originate, service):
+@pytest.mark.parametrize("end, reason", [
+    (lambda tls: tls.shutdown(socket.SHUT_RDWR), "upstream-tls-cut"),   # of the socket below
+    (reset, "upstream-reset"),
+], ids=["without close_notify", "a reset"])
+def test_an_end_that_is_none_is_a_reset(originate, service, end, reason):
     def handler(tls):
         tls.sendall(b"half of")
         tls.recv(1)
-        tls.shutdown(socket.SHUT_RDWR)      # of the socket below
+        end(tls)
     proxy = originate(service(handler).address)
     with client.dial(proxy.address) as sock:
         assert receive(sock, 7) == b"half of"
         sock.sendall(b"x")
         with pytest.raises(ConnectionResetError):
             sock.recv(1)
-    proxy.await_access(reason="upstream-tls-cut")
-
-
-def test_a_reset_of_the_server_is_a_reset(originate, service):
-    def handler(tls):
-        tls.sendall(b"half of")
-        tls.recv(1)
-        reset(tls)
-    proxy = originate(service(handler).address)
-    with client.dial(proxy.address) as sock:
-        assert receive(sock, 7) == b"half of"
-        sock.sendall(b"x")
-        with pytest.raises(ConnectionResetError):
-            sock.recv(1)
-    proxy.await_access(reason="upstream-reset")
+    proxy.await_access(reason=reason)
 
 
 def test_what_is_no_tls_in_the_middle_of_it(originate, service):
