@@ -12,9 +12,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/schema.h"
 #include "net/sock.h"
-
-#define DRAIN_MOST_MS 86400000u /* as in drain_timeout */
 
 struct waiter {
     struct list link;
@@ -37,25 +36,21 @@ struct monitor {
 
 /* --- POST /reload --- */
 
-static void answer_waiters(struct list *waiters, const struct outcome *o)
+/* What became of it, for each in the form that was asked for. */
+static void answer_waiters(struct list *waiters, bool ok, struct span json, struct span text)
 {
-    size_t json_len, text_len;
-    char *json = outcome_json(o, &json_len), *text = outcome_text(o, &text_len);
-
     LIST_EACH(pos, tmp, waiters) {
         struct waiter *w = LIST_OF(struct waiter, link, pos);
         struct httpd_answer a = {
-            .status = o->ok ? 200 : 409,
+            .status = ok ? 200 : 409,
             .type = w->text ? "text/plain; charset=utf-8" : "application/json",
-            .body = w->text ? text : json,
-            .len = w->text ? text_len : json_len,
+            .body = w->text ? text.p : json.p,
+            .len = w->text ? text.len : json.len,
         };
         list_remove(&w->link);
         httpd_answer(w->call, &a);
         free(w);
     }
-    free(json);
-    free(text);
 }
 
 static void refuse_waiters(struct list *waiters, const char *why)
@@ -90,7 +85,12 @@ static void on_reloaded(struct monitor *m, const struct channel_msg *msg)
         return;
     m->asked = 0;
     if (msg->nfds == 1 && outcome_read(msg->fds[0], &o)) {
-        answer_waiters(&m->hearing, &o);
+        size_t json_len, text_len;
+        char *json = outcome_json(&o, &json_len), *text = outcome_text(&o, &text_len);
+        answer_waiters(&m->hearing, o.ok, (struct span){ json, json_len },
+                       (struct span){ text, text_len });
+        free(json);
+        free(text);
         outcome_free(&o);
     } else {
         refuse_waiters(&m->hearing, "how the reload ended is in the log");
@@ -98,20 +98,20 @@ static void on_reloaded(struct monitor *m, const struct channel_msg *msg)
     ask_if_due(m);
 }
 
-static bool wants_text(const struct http1_request *r)
+static void add_waiter(struct list *waiters, struct httpd_call *call,
+                       const struct http1_request *r)
 {
+    struct waiter *w = mem_zalloc(sizeof(*w));
     struct span accept = { "", 0 };
 
     (void)http1_field(r, "accept", &accept);
-    return http1_list_has(accept, "text/plain");
+    *w = (struct waiter){ .call = call, .text = http1_list_has(accept, "text/plain") };
+    list_append(waiters, &w->link);
 }
 
 static void want_reload(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
 {
-    struct waiter *w = mem_zalloc(sizeof(*w));
-
-    *w = (struct waiter){ .call = call, .text = wants_text(r) };
-    list_append(&m->asking, &w->link);
+    add_waiter(&m->asking, call, r);
     ask_if_due(m);
 }
 
@@ -132,7 +132,7 @@ static bool drain_timeout(const struct http1_request *r, uint64_t *out)
         return false;
     query.p += strlen(key);
     query.len -= strlen(key);
-    return duration_parse(query, out) && *out <= DRAIN_MOST_MS;
+    return duration_parse(query, out) && *out <= conf_keys[KEY_PROXY_DRAIN_TIMEOUT].max;
 }
 
 static void want_drain(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
@@ -143,32 +143,21 @@ static void want_drain(struct monitor *m, struct httpd_call *call, const struct 
         httpd_say(call, 400, "?timeout= takes a duration of at most 1d, such as 10s");
         return;
     }
-    struct waiter *w = mem_zalloc(sizeof(*w));
-    *w = (struct waiter){ .call = call, .text = wants_text(r) };
-    list_append(&m->draining, &w->link);
+    add_waiter(&m->draining, call, r);
     (void)channel_send(m->ch, &msg);
 }
 
 static void on_drained(struct monitor *m, uint64_t cut)
 {
-    LIST_EACH(pos, tmp, &m->draining) {
-        struct waiter *w = LIST_OF(struct waiter, link, pos);
-        char *body = !w->text ? mem_printf("{\"ok\": %s, \"cut\": %llu}\n", cut ? "false" : "true",
-                                           (unsigned long long)cut)
-                     : cut == 0 ? mem_strdup("drained: no connection was cut\n")
-                                : mem_printf("%llu connection%s cut\n", (unsigned long long)cut,
-                                             cut == 1 ? " was" : "s were");
-        struct httpd_answer a = {
-            .status = cut == 0 ? 200 : 409,
-            .type = w->text ? "text/plain; charset=utf-8" : "application/json",
-            .body = body,
-            .len = strlen(body),
-        };
-        list_remove(&w->link);
-        httpd_answer(w->call, &a);
-        free(w);
-        free(body);
-    }
+    unsigned long long n = cut;
+    char *json = mem_printf("{\"ok\": %s, \"cut\": %llu}\n", n == 0 ? "true" : "false", n);
+    char *text = n == 0 ? mem_strdup("drained: no connection was cut\n")
+                        : mem_printf("%llu connection%s cut\n", n, n == 1 ? " was" : "s were");
+
+    answer_waiters(&m->draining, n == 0, (struct span){ json, strlen(json) },
+                   (struct span){ text, strlen(text) });
+    free(json);
+    free(text);
 }
 
 /* --- the other endpoints, and who may use which --- */
