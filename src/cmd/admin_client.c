@@ -206,7 +206,7 @@ int admin_client_ask(const struct addr *to, const char *method, const char *path
     return rc;
 }
 
-int admin_client_show(const struct admin_answer *a)
+static int show(const struct admin_answer *a)
 {
     size_t last = a->len > 0 ? a->len - 1 : 0;
 
@@ -216,4 +216,20 @@ int admin_client_show(const struct admin_answer *a)
     fprintf(stderr, "%.*s", (int)last, a->body);
     fputs(a->body + last, good ? stdout : stderr);
     return good ? EXIT_OK : EXIT_FAILED;
+}
+
+int admin_client_post(const struct invocation *inv, const char *path, unsigned patience_s)
+{
+    struct diags d = { 0 };
+    struct addr to;
+    struct admin_answer answer = { 0 };
+    int rc = EXIT_FAILED;
+
+    if (admin_client_find(inv, &to, &d) == 0
+        && admin_client_ask(&to, "POST", path, patience_s, &answer, &d) == 0)
+        rc = show(&answer);
+    diags_print(&d, stderr);
+    free(answer.body);
+    diags_free(&d);
+    return rc;
 }

@@ -30,8 +30,9 @@ int admin_client_find(const struct invocation *inv, struct addr *out, struct dia
 int admin_client_ask(const struct addr *to, const char *method, const char *path,
                      unsigned patience_s, struct admin_answer *out, struct diags *d);
 
-/* Shows an answer: what it found on stderr; the last line, what became of it, on stdout if it is
-   good. The exit code. */
-int admin_client_show(const struct admin_answer *a);
+/* POST to the instance that an invocation means, and show the answer: what it found on stderr;
+   the last line, what became of it, on stdout if it is good. What stood in the way goes to stderr.
+   The exit code. */
+int admin_client_post(const struct invocation *inv, const char *path, unsigned patience_s);
 
 #endif

@@ -55,21 +55,14 @@ int cmd_drain(int argc, char **argv)
 {
     struct invocation inv;
     struct diags d = { 0 };
-    struct addr to;
-    struct admin_answer answer = { 0 };
     int rc = options_parse(argc, argv, &rules, &inv);
 
     if (rc >= 0)
         return rc;
-
-    rc = EXIT_FAILED;
     char *path = request_path(&inv.overrides, &d);
-    if (path != NULL && admin_client_find(&inv, &to, &d) == 0
-        && admin_client_ask(&to, "POST", path, 0, &answer, &d) == 0)
-        rc = admin_client_show(&answer);
+    rc = path != NULL ? admin_client_post(&inv, path, 0) : EXIT_FAILED;
     diags_print(&d, stderr);
     free(path);
-    free(answer.body);
     diags_free(&d);
     invocation_free(&inv);
     return rc;

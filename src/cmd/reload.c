@@ -1,6 +1,3 @@
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "cmd/admin_client.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -21,21 +18,11 @@ static const struct option_rules rules = {
 int cmd_reload(int argc, char **argv)
 {
     struct invocation inv;
-    struct diags d = { 0 };
-    struct addr to;
-    struct admin_answer answer = { 0 };
     int rc = options_parse(argc, argv, &rules, &inv);
 
     if (rc >= 0)
         return rc;
-
-    rc = EXIT_FAILED;
-    if (admin_client_find(&inv, &to, &d) == 0
-        && admin_client_ask(&to, "POST", "/reload", ADMIN_PATIENCE_S, &answer, &d) == 0)
-        rc = admin_client_show(&answer);
-    diags_print(&d, stderr);
-    free(answer.body);
-    diags_free(&d);
+    rc = admin_client_post(&inv, "/reload", ADMIN_PATIENCE_S);
     invocation_free(&inv);
     return rc;
 }
