@@ -141,6 +141,13 @@ void addr_set_port(struct addr *a, uint16_t port)
         a->u.in6.sin6_port = htons(port);
 }
 
+bool addr_is_ip(const char *text)
+{
+    unsigned char ip[16];
+
+    return inet_pton(AF_INET, text, ip) == 1 || inet_pton(AF_INET6, text, ip) == 1;
+}
+
 bool addr_is_local(const struct addr *a)
 {
     static const struct cidr loop4 = { AF_INET, 8, { 127 } };

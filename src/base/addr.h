@@ -44,6 +44,7 @@ int addr_parse(struct span s, struct addr *out, struct err *e);
 #define ADDR_TEXT_MAX 128
 char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 bool addr_equal(const struct addr *a, const struct addr *b);
+bool addr_is_ip(const char *text);                /* an address alone: no port, no brackets */
 bool addr_is_local(const struct addr *a);        /* loopback, or a Unix socket */
 uint16_t addr_port(const struct addr *a);        /* host order; 0 for a Unix socket */
 void addr_set_port(struct addr *a, uint16_t port);

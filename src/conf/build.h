@@ -76,6 +76,9 @@ void build_upstream(struct builder *b, const struct conf_upstream *u,
 /* The section was begun there (ORIGIN_COMMAND_LINE …). */
 bool build_is_from(const struct conf_head *h, const char *origin);
 
+/* A route names it by its address, and it has no section. */
+bool build_is_unnamed(const struct conf_upstream *u);
+
 /* What a mode wants of its route and of the upstream, and what it makes no sense with. Part of
    build_refs(), before the listeners: `tls` of upstreams and whom stores are for are known
    afterwards. */

@@ -1,5 +1,4 @@
 /* What a mode wants of its route and of the upstream, and what makes no sense with it. */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +8,6 @@
 static bool is_set(const struct conf_head *h, enum conf_key key)
 {
     return h->set[key].file != NULL;
-}
-
-static bool is_unnamed(const struct conf_upstream *u)
-{
-    return strchr(u->head.name, ':') != NULL;
 }
 
 /* --- routes --- */
@@ -99,8 +93,8 @@ static struct users *find_users(const struct conf *c)
 static struct diag_at at_key(const struct conf_upstream *u, const struct conf_route *user,
                              enum conf_key key, const char *value)
 {
-    return is_unnamed(u) ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, u->head.name)
-                         : conf_at(&u->head, key, value);
+    return build_is_unnamed(u) ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, u->head.name)
+                               : conf_at(&u->head, key, value);
 }
 
 static void refuse_tls_keys(struct builder *b, const struct conf_upstream *u,
@@ -124,10 +118,11 @@ static void check_trust(struct builder *b, const struct conf_upstream *u,
 
     if (!off && u->tls_trust == NULL && !build_was_refused(b, &u->head, KEY_UPSTREAM_TLS_TRUST))
         build_error(b, at_key(u, user, KEY_UPSTREAM_TLS_TRUST, NULL),
-                    is_unnamed(u) ? "write an [upstream] section with this server and tls_trust = "
-                                    "NAME, and in [trust NAME] the issuers to believe"
-                                  : "write tls_trust = NAME, and in [trust NAME] the issuers to "
-                                    "believe; tls_verify = off says that nobody checks",
+                    build_is_unnamed(u)
+                        ? "write an [upstream] section with this server and tls_trust = NAME, and "
+                          "in [trust NAME] the issuers to believe"
+                        : "write tls_trust = NAME, and in [trust NAME] the issuers to believe; "
+                          "tls_verify = off says that nobody checks",
                     "the server's certificate cannot be checked without tls_trust");
     if (off && is_set(&u->head, KEY_UPSTREAM_TLS_TRUST))
         build_error(b, conf_at(&u->head, KEY_UPSTREAM_TLS_VERIFY, "off"),
@@ -142,13 +137,6 @@ static void check_trust(struct builder *b, const struct conf_upstream *u,
         build_warn(b, conf_at(&u->head, KEY_UPSTREAM_TLS_VERIFY, "off"),
                    "tls_pin with the hash of its key is the least that helps",
                    "whoever answers at the address of the server is taken for it");
-}
-
-static bool is_address(const char *name)
-{
-    unsigned char ip[16];
-
-    return inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1;
 }
 
 static bool has_unix(const struct conf_upstream *u)
@@ -173,7 +161,7 @@ static void check_names(struct builder *b, const struct conf_upstream *u,
         build_error(b, at_key(u, user, KEY_UPSTREAM_TLS_NAME, NULL),
                     "write tls_name = NAME, or tls_verify = chain",
                     "a Unix socket has no name that could be checked");
-    if (u->tls_sni != NULL && is_address(u->tls_sni))
+    if (u->tls_sni != NULL && addr_is_ip(u->tls_sni))
         build_error(b, conf_at(&u->head, KEY_UPSTREAM_TLS_SNI, u->tls_sni),
                     "leave it out: a server that is dialled by address is asked for no name",
                     "an address; servers are asked for names only (RFC 6066 3)");

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "conf/build.h"
 
-static bool is_unnamed(const struct conf_upstream *u)
+bool build_is_unnamed(const struct conf_upstream *u)
 {
     return strchr(u->head.name, ':') != NULL;
 }
@@ -15,7 +15,7 @@ static bool is_unnamed(const struct conf_upstream *u)
 static struct diag_at server_at(const struct conf_upstream *u, const struct conf_route *user,
                                 const struct conf_server *s)
 {
-    struct diag_at where = is_unnamed(u) && user != NULL
+    struct diag_at where = build_is_unnamed(u) && user != NULL
                                ? conf_at(&user->head, KEY_ROUTE_UPSTREAM, s->written)
                                : conf_at(&u->head, KEY_UPSTREAM_SERVER, s->written);
 
@@ -49,7 +49,7 @@ static char *plaintext_fix(const struct conf_upstream *u, const struct conf_serv
         return mem_printf("add --plaintext-to %s/%u", ip, bits);
     if (build_is_from(&u->head, ORIGIN_ENVIRONMENT))
         return mem_printf("set SALLYPORT_PLAINTEXT_TO=%s/%u", ip, bits);
-    if (is_unnamed(u))
+    if (build_is_unnamed(u))
         return mem_printf("write an [upstream] section with this server and plaintext_to = %s/%u",
                           ip, bits);
     return mem_printf("add plaintext_to = %s/%u", ip, bits);
@@ -74,7 +74,7 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
     nets_free(&to);
 }
 
-/* TODO(resolver) */
+/* Nobody looks names up: they are understood, so that the finding can say what they are. */
 static void refuse_names(struct builder *b, const struct conf_upstream *u,
                          const struct conf_route *user)
 {

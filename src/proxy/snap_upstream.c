@@ -1,6 +1,5 @@
 #include "proxy/snap_upstream.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,13 +134,6 @@ const char *snap_upstream_host(const char *server, char out[DIAL_NAME_MAX])
     return out;
 }
 
-static bool is_address(const char *name)
-{
-    unsigned char ip[16];
-
-    return inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1;
-}
-
 const char *snap_upstream_name(const struct conf_upstream *u, const char *host)
 {
     return u->tls_name != NULL ? u->tls_name : host;
@@ -151,5 +143,5 @@ const char *snap_upstream_sni(const struct conf_upstream *u, const char *host)
 {
     const char *name = u->tls_sni != NULL ? u->tls_sni : snap_upstream_name(u, host);
 
-    return name != NULL && !is_address(name) ? name : NULL;
+    return name != NULL && !addr_is_ip(name) ? name : NULL;
 }

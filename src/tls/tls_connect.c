@@ -1,5 +1,4 @@
 /* The client's part of a TLS stream: whom it dials, what it resumes by. */
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509_vfy.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/addr.h"
 #include "tls/certinfo.h"
 #include "tls/client.h"
 #include "tls/notes.h"
@@ -99,18 +99,11 @@ void tls_conn_accepted(struct tls_conn *t)
 
 /* --- the connection --- */
 
-static bool is_address(const char *name)
-{
-    unsigned char ip[16];
-
-    return inet_pton(AF_INET, name, ip) == 1 || inet_pton(AF_INET6, name, ip) == 1;
-}
-
 static int expect_name(SSL *ssl, const char *name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
-    return is_address(name) ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
+    return addr_is_ip(name) ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
                             : X509_VERIFY_PARAM_set1_host(param, name, 0);
 }
 
