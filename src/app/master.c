@@ -390,6 +390,8 @@ static void on_signal(void *arg, int signo)
             end_at_once(m);
         else if (m->phase == RUNNING)
             reload_ask(m->reload, RELOAD_HUP);
+        else if (m->phase == DRAINING)
+            log_warn("sallyport is ending: SIGHUP reloads nothing any more");
         break;
     case SIGUSR1:
         if (m->phase == STARTING)

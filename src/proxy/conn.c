@@ -243,6 +243,7 @@ void conn_env_init(struct conn_env *env, struct loop *l, struct account *account
     env->sessions = tls_sessions_new();
     list_init(&env->conns);
     list_init(&env->ended);
+    list_init(&env->leaving);
     list_init(&env->pages);
     loop_task_init(&env->reap, reap, env);
     loop_task_init(&env->review, conn_review_some, env);

@@ -46,7 +46,8 @@ struct conn_env {
     const struct snapshot *current;     /* in force: conn_env_current() */
     struct loop_task review;    /* connections that `current` has not judged yet are at the head */
     unsigned open;              /* length of conns */
-    unsigned leaving;           /* of these, that shall end (conn_drain_all()) */
+    struct list leaving;        /* struct conn.leaving: of these, that shall end */
+    unsigned nleaving;
     uint64_t next_turn;         /* when the next one that shall has its turn */
     struct loop_timer *turns;   /* the worker's: conn_drain_turns(), with the env */
     uint64_t next_id;
@@ -73,9 +74,9 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
 
 /*
  * Every connection shall end within that time: those that are quiet first, in order, one after
- * the other; those that carry bytes when they are quiet or over. What is left then is the
- * caller's to cut. A reload does the same to those whose route or server it removed, within
- * drain_timeout, and cuts what is left itself.
+ * the other; those that carry bytes, or may await an answer, when they are quiet or over
+ * (conn_drain.c). What is left then is the caller's to cut. A reload does the same to those
+ * whose route or server it removed, within drain_timeout, and cuts what is left itself.
  */
 void conn_drain_all(struct conn_env *env, uint64_t timeout_ms);
 void conn_drain_turns(void *env);

@@ -4,7 +4,9 @@
  *
  * Each gets its turn, one after the other with a pause between, so that a thousand clients
  * do not come back in one moment. When its turn has come, a connection that is quiet ends in
- * order; one that carries bytes goes on until it is quiet, or over, or the time is up.
+ * order; one that carries bytes goes on until it is quiet, or over, or the time is up. One that
+ * may await an answer counts as quiet when half of what it had left at its turn has passed:
+ * long enough for an answer that takes its time, and in order still if none ever comes.
  */
 #include <strings.h>
 
@@ -13,17 +15,45 @@
 
 #define TICK_MS 20u             /* between two turns, where the time suffices for that */
 #define QUIET_US 1000000u       /* no byte for so long: nothing is under way */
+#define LOOKS 64u               /* at connections, in a tick; more where a round took over 1 s */
+
+/* It has come, and said nothing at all: some clients connect before they need to. */
+static bool never_began(const struct conn *c)
+{
+    size_t n = 0;
+
+    if (c->state == CONN_OPENING)
+        (void)stream_held(&c->client, &n);
+    return c->state == CONN_OPENING && n == 0;
+}
 
 static bool is_quiet(const struct conn *c, uint64_t now_us)
 {
-    return c->state == CONN_RELAY && c->relay.up.buf.len == 0 && c->relay.down.buf.len == 0
-        && now_us - c->active_us >= QUIET_US;
+    bool holds_nothing = c->state == CONN_RELAY
+        ? c->relay.up.buf.len == 0 && c->relay.down.buf.len == 0 : never_began(c);
+
+    return holds_nothing && now_us - c->active_us >= QUIET_US;
+}
+
+/* The client spoke last, or has said all: bytes of the upstream's may be still to come. */
+static bool may_await_answer(const struct conn *c)
+{
+    return c->state == CONN_RELAY
+        && (c->asked || c->relay.up.state != FLOW_OPEN) && c->relay.down.state == FLOW_OPEN;
 }
 
 /* A slow reader has what was sent to it in the kernel's hands still: it shall take it first. */
 static bool all_arrived(const struct conn *c)
 {
-    return sock_unacked(c->client.fd) == 0 && sock_unacked(c->upstream.fd) == 0;
+    return c->state != CONN_RELAY
+        || (sock_unacked(c->client.fd) == 0 && sock_unacked(c->upstream.fd) == 0);
+}
+
+static bool may_end(const struct conn *c, uint64_t now_us)
+{
+    if (!is_quiet(c, now_us) || !all_arrived(c))
+        return false;
+    return !may_await_answer(c) || now_us >= c->leave_at + (c->leave_by - c->leave_at) / 2;
 }
 
 /* The last third of the time is for those that had their turn and were busy. */
@@ -39,7 +69,8 @@ void conn_drain_forget(struct conn *c)
     if (c->leave_by == 0)
         return;
     c->leave_by = 0;
-    c->env->leaving--;
+    list_remove(&c->leaving);
+    c->env->nleaving--;
 }
 
 /* It shall end, for that reason, by the end of the time. */
@@ -48,18 +79,19 @@ static void give_turn(struct conn *c, enum reason why, uint64_t timeout_ms)
     struct conn_env *env = c->env;
     uint64_t now = loop_now_us(env->loop), by = now + timeout_ms * 1000u;
 
-    if (c->leave_by == 0)
-        env->leaving++;
-    else if (c->leave_by < by)
+    if (c->leave_by == 0) {
+        list_append(&env->leaving, &c->leaving);
+        if (env->nleaving++ == 0)
+            (void)loop_timer_set(env->turns, TICK_MS);
+    } else if (c->leave_by < by) {
         by = c->leave_by;
+    }
     if (env->next_turn < now)
         env->next_turn = now;
     c->leave_at = env->next_turn < by ? env->next_turn : by;
     c->leave_by = by;
     c->leave_why = why;
     env->next_turn += pause_us(env, timeout_ms);
-    if (env->leaving == 1)
-        (void)loop_timer_set(env->turns, TICK_MS);
 }
 
 void conn_drain_all(struct conn_env *env, uint64_t timeout_ms)
@@ -76,27 +108,35 @@ void conn_drain_all(struct conn_env *env, uint64_t timeout_ms)
         }
 }
 
-static void end_in_order(struct conn *c)
+static void look_at(struct conn *c, uint64_t now)
 {
-    (void)stream_shut(&c->client);
-    conn_end(c, c->leave_why);
+    if (now < c->leave_at)
+        return;
+    if (may_end(c, now)) {
+        if (c->state == CONN_RELAY)
+            (void)stream_shut(&c->client);
+        conn_end(c, c->leave_why);
+    } else if (now >= c->leave_by && c->leave_why != REASON_LEFT) {
+        conn_end(c, REASON_REMOVED_CUT);    /* the others are cut by who drains */
+    }
 }
 
+/* A few in each tick, and all within a second: of a hundred thousand that carry bytes, none
+   else shall wait for that. */
 void conn_drain_turns(void *arg)
 {
     struct conn_env *env = arg;
     uint64_t now = loop_now_us(env->loop);
+    unsigned looks = env->nleaving / (1000u / TICK_MS) + 1;
 
-    LIST_EACH (l, next, &env->conns) {
-        struct conn *c = LIST_OF(struct conn, link, l);
-        if (c->leave_by == 0 || now < c->leave_at)
-            continue;
-        if (is_quiet(c, now) && all_arrived(c))
-            end_in_order(c);
-        else if (now >= c->leave_by && c->leave_why != REASON_LEFT)
-            conn_end(c, REASON_REMOVED_CUT);    /* the others are cut by who drains */
+    looks = looks > LOOKS ? looks : LOOKS;
+    for (looks = looks < env->nleaving ? looks : env->nleaving; looks > 0; looks--) {
+        struct conn *c = LIST_OF(struct conn, leaving, env->leaving.next);
+        list_remove(&c->leaving);
+        list_append(&env->leaving, &c->leaving);
+        look_at(c, now);
     }
-    if (env->leaving > 0)
+    if (env->nleaving > 0)
         (void)loop_timer_set(env->turns, TICK_MS);
 }
 
@@ -110,18 +150,28 @@ static bool has_server(const struct conf_upstream *u, const char *written)
     return false;
 }
 
+/* REASON_COUNT: it may stay. */
+static enum reason why_leave(const struct conn *c)
+{
+    const struct snap_route *r = snapshot_named(c->env->current, c->route->conf->head.name);
+
+    if (r == NULL)
+        return REASON_ROUTE_REMOVED;
+    if (c->endpoint != NULL && !has_server(r->conf->upstream, c->endpoint->server))
+        return REASON_SERVER_REMOVED;
+    return REASON_COUNT;
+}
+
 void conn_drain_one(struct conn *c)
 {
-    const struct snapshot *current = c->env->current;
-    const struct snap_route *r = snapshot_named(current, c->route->conf->head.name);
-    uint64_t timeout_ms = current->conf->proxy.drain_timeout_ms;
+    enum reason why = why_leave(c);
 
     if (c->leave_by != 0 && c->leave_why == REASON_LEFT)
         return;
-    if (r == NULL)
-        give_turn(c, REASON_ROUTE_REMOVED, timeout_ms);
-    else if (c->endpoint != NULL && !has_server(r->conf->upstream, c->endpoint->server))
-        give_turn(c, REASON_SERVER_REMOVED, timeout_ms);
-    else
+    if (why == REASON_COUNT)
         conn_drain_forget(c);           /* it was put back */
+    else if (c->leave_by == 0)
+        give_turn(c, why, c->env->current->conf->proxy.drain_timeout_ms);
+    else
+        c->leave_why = why;             /* another reload does not put off its turn */
 }

@@ -9,6 +9,10 @@
 void conn_relay_enter(struct conn *c)
 {
     relay_init(&c->relay, &c->client, &c->upstream);
+    c->active_us = loop_now_us(c->env->loop);
+    /* The review after a reload met it before its route and server were known. */
+    if (c->snap != c->env->current)
+        conn_drain_one(c);
     c->relay.down.whole = c->secure != NULL;
     if (c->route->conf->upstream->proxy_protocol != PROXY_OFF && conn_announce(c) != 0) {
         conn_end(c, REASON_NO_MEMORY);
@@ -49,11 +53,12 @@ static void relay_over(struct conn *c)
 
 void conn_relay_turn(struct conn *c)
 {
-    uint64_t before = c->relay.up.bytes + c->relay.down.bytes;
+    uint64_t up = c->relay.up.bytes, down = c->relay.down.bytes;
     struct stream *failed = NULL;
     enum relay_status status = relay_turn(&c->relay, &c->env->pool, &failed);
 
-    if (c->relay.up.bytes + c->relay.down.bytes != before) {
+    if (c->relay.up.bytes != up || c->relay.down.bytes != down) {
+        c->asked = c->relay.down.bytes == down;     /* it moves after the other one */
         c->active_us = loop_now_us(c->env->loop);
         c->watched = true;
         if (c->at.first == 0 && c->relay.down.bytes > 0)

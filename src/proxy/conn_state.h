@@ -57,13 +57,14 @@ struct conn {
     uint64_t id;
     uint64_t reviewed;          /* generation by which it was judged last */
     uint64_t demands;           /* the beginning of the policy digest that it has met */
-    uint64_t active_us;         /* when bytes last passed */
+    uint64_t active_us;         /* when bytes last passed, or could first */
     struct {                    /* monotonic microseconds; 0: not reached */
         uint64_t accepted, secured, dialled, connected, upstream_secured, first;
     } at;
     struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
     struct endpoint **tried;    /* others that failed it, joined too; NULL: none did */
     unsigned ntried;
+    struct list leaving;        /* env->leaving, while leave_by is not 0 */
     uint64_t leave_at, leave_by;    /* it shall end: its turn, and when time is up; 0: no */
     enum reason leave_why;
     struct stream *lingering;   /* in LINGER: the side that is left */
@@ -73,6 +74,7 @@ struct conn {
     enum conn_state state;
     enum reason reason;
     bool watched;               /* bytes may be unacknowledged: the sweep looks at it */
+    bool asked;                 /* the client's bytes were the last that passed */
     bool client_lifted, upstream_lifted;    /* TCP_USER_TIMEOUT is lifted */
     bool holds_keys;            /* of snap: its handshake is not over */
     bool awaits_header;         /* a PROXY header comes before all else */
@@ -95,7 +97,7 @@ const char *conn_server_written(const struct conn *c);
 /* It is done with its servers. */
 void conn_leave_servers(struct conn *c);
 
-/* It shall not end any more, or has; after a reload: whether it shall (conn_drain.c). */
+/* It shall not end any more, or has; by what is in force now: whether it shall (conn_drain.c). */
 void conn_drain_forget(struct conn *c);
 void conn_drain_one(struct conn *c);
 

@@ -132,6 +132,76 @@ def test_a_busy_one_that_falls_quiet(gate, origin, certs):
     assert proxy.wait() == 0
 
 
+def test_who_may_await_an_answer_is_given_time(gate, origin, certs):
+    def slow(conn):
+        assert conn.recv(4) == b"slow"
+        time.sleep(3)
+        conn.sendall(b"done")
+        conn.recv(1)
+
+    proxy = gate(origin(slow).address, proxy={"drain_timeout": "20s"})
+    with client.Careful(proxy.address, certs).handshake() as c:
+        c.send(b"slow")
+        proxy.signal(signal.SIGTERM)
+        assert c.receive(4) == b"done"
+        assert c.recv() == b"", "and then, being quiet, it ends"
+    assert proxy.wait() == 0
+    proxy.await_access(reason="drained", bytes_in=4, bytes_out=4)
+
+
+def test_who_never_gets_one_ends_in_order_all_the_same(gate, origin, certs):
+    proxy = gate(origin(hold).address, proxy={"drain_timeout": "6s"})
+    with client.Careful(proxy.address, certs).handshake() as c:
+        c.send(b"told")
+        time.sleep(1.2)
+        began = time.monotonic()
+        proxy.signal(signal.SIGTERM)
+        assert c.recv() == b""
+        assert 2.5 < time.monotonic() - began < 5.5, "half of its time"
+    assert proxy.wait() == 0
+
+
+def test_who_began_slowly_has_its_second(gate, origin, certs):
+    """What it was quiet before bytes could pass does not count."""
+    proxy = gate(origin(echo).address, proxy={"drain_timeout": "20s"})
+
+    def ends_meanwhile(_):
+        proxy.signal(signal.SIGTERM)
+        proxy.await_message("^draining")
+        time.sleep(1.5)
+
+    with client.Careful(proxy.address, certs, cut_at=100, before_cut=ends_meanwhile) as c:
+        c.handshake()
+        time.sleep(0.3)
+        c.send(b"ping")
+        assert c.receive(4) == b"ping"
+        assert c.recv() == b""
+    assert proxy.wait() == 0
+
+
+def test_who_says_nothing_at_all_holds_nothing_up(gate, origin):
+    proxy = gate(origin(echo).address, proxy={"drain_timeout": "4s"})
+    with client.dial(proxy.address) as sock:
+        time.sleep(1.1)
+        began = time.monotonic()
+        proxy.signal(signal.SIGTERM)
+        assert sock.recv(1) == b""
+        assert time.monotonic() - began < 2
+    assert proxy.wait() == 0
+
+
+def test_hup_reloads_nothing_any_more(gate, origin, certs):
+    proxy = gate(origin(echo).address)
+    busy = Talk(proxy, certs, 2)
+    proxy.signal(signal.SIGTERM)
+    proxy.await_message("^draining")
+    proxy.signal(signal.SIGHUP)
+    proxy.await_message("SIGHUP reloads nothing any more")
+    busy.join()
+    assert busy.error is None
+    assert proxy.wait() == 0
+
+
 def transfers(gate, origin, certs, n, size, timeout):
     """n downloads, all of which have begun. (the proxy, threads, their hashes, the right one)"""
     block = os.urandom(MIB)
@@ -239,8 +309,9 @@ def test_whoever_asks_again_hears_the_same(admin, origin, certs):
     for t in threads:
         t.start()
     proxy.await_message("^draining")
-    status, _ = curl(proxy, "/reload")
-    assert status == "409", "nothing is reloaded any more"
+    status, body = curl(proxy, "/reload")
+    assert status == "409" and "sallyport is ending" in body, "nothing is reloaded any more"
+    assert curl(proxy, "/healthz", "GET") == ("200", "ok\n"), "it is alive"
     for t in threads:
         t.join()
     busy.join()
@@ -256,6 +327,15 @@ def test_the_command_is_used_wrongly(admin, origin, tmp_path):
     assert curl(proxy, "/drain?time=1s")[0] == "400"
     assert curl(proxy, "/drain", "GET")[0] == "405"
     assert gates.run("drain", "--admin", f"unix:{tmp_path}/none").returncode == 1
+    assert not proxy.says("^draining")
+
+
+def test_the_world_cannot_end_it(gate, origin):
+    proxy = gate(origin(echo).address, proxy={"admin": "127.0.0.1:0"})
+    where = proxy.await_message("^admin on 127")["message"].rpartition(" ")[2]
+    status, body = curl(proxy, "/drain", where=where)
+    assert status == "403" and "Unix" in body
+    assert curl(proxy, "/healthz", "GET", where=where)[0] == "200"
     assert not proxy.says("^draining")
 
 
@@ -308,6 +388,20 @@ def test_a_route_that_is_removed(sallyport, config, origin, certs):
     assert stays.receive(4) == b"here"
     stays.close()
     close_all(other)
+
+
+def test_a_route_that_is_removed_while_a_client_comes_by_it(sallyport, config, origin, certs):
+    sections = config(origin(echo).address, proxy={"drain_timeout": "8s"})
+    sections["route other"] = {**sections["route main"], "sni": "other.test"}
+    proxy = sallyport(sections)
+    del sections["route other"]
+    with client.Careful(proxy.address, certs, name="other.test", check=False, cut_at=100,
+                        before_cut=lambda _: rewrite(proxy, sections)) as c:
+        c.handshake()
+        c.send(b"ping")
+        assert c.receive(4) == b"ping"
+        assert c.recv() == b""
+    proxy.await_access(reason="route-removed", route="other")
 
 
 def test_a_server_that_is_removed_and_one_that_is_put_back(sallyport, config, origin, certs):
