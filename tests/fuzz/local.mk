@@ -1,7 +1,7 @@
 # Fuzz targets. Replayed over their seeds by make check; fuzzers with --enable-fuzz.
 fuzz_common = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
 fuzz_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/fuzz -DTOP_SRCDIR='"$(abs_top_srcdir)"'
-fuzz_ldadd = libtls.a libproto.a libnet.a libbase.a $(OPENSSL_LIBS) $(LIBEVENT_LIBS)
+fuzz_ldadd = libtls.a libproto.a libnet.a libbase.a $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(CARES_LIBS)
 
 check_PROGRAMS += replay_jks replay_p12 replay_pem
 TESTS += replay_jks replay_p12 replay_pem
