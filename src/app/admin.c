@@ -1,6 +1,7 @@
 #include "app/admin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "app/channel.h"
 #include "app/child.h"
 #include "app/logsink.h"
+#include "app/memfile.h"
 #include "app/monitor.h"
 #include "app/outcome.h"
 #include "app/pool.h"
@@ -34,8 +36,6 @@ struct asked {
 struct admin {
     struct loop *loop;
     struct reload *reload;
-    admin_drain_fn *drain;
-    void *arg;
     struct privs privs;
     struct admin_sockets *sockets;
     struct channel *ch;
@@ -45,7 +45,27 @@ struct admin {
     unsigned false_starts;      /* in a row */
     uint64_t started_us;
     struct asked *asked;        /* the one reload it may wait for */
+    struct admin_events ev;
+    bool can;                   /* there is a user to run it as */
+    bool needed;
+    int settings;               /* what it is sent, a file in memory; -1: nothing to look after */
+    int endpoints;              /* what it has told last, the same; -1: nothing */
 };
+
+/* --- what it is for --- */
+
+static bool watches_servers(const struct conf *c)
+{
+    for (size_t i = 0; i < c->nupstreams; i++)
+        if (conf_is_watched(c->upstreams[i]))
+            return true;
+    return false;
+}
+
+static bool needs_monitor(const struct conf *c)
+{
+    return c->proxy.admin.n > 0 || watches_servers(c);
+}
 
 /* --- the process --- */
 
@@ -54,9 +74,14 @@ static void monitor_done(void *arg)
     loop_stop(arg);
 }
 
+static size_t nsockets(const struct admin *a)
+{
+    return a->sockets != NULL ? admin_sockets_count(a->sockets) : 0;
+}
+
 static int monitor_work(const struct admin *a, int channel, pid_t master, struct err *e)
 {
-    const int *fds = admin_sockets_fds(a->sockets);
+    const int *fds = nsockets(a) > 0 ? admin_sockets_fds(a->sockets) : NULL;
 
     prctl(PR_SET_NAME, "sallyport-mon"); /* what ps and top show */
     if (privs_drop(&a->privs, e) != 0)
@@ -69,8 +94,7 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
     struct loop *l = loop_new(e);
     if (l == NULL)
         return -1;
-    struct monitor *m = monitor_new(l, channel, fds, admin_sockets_count(a->sockets),
-                                    monitor_done, l, e);
+    struct monitor *m = monitor_new(l, channel, fds, nsockets(a), monitor_done, l, e);
     if (m != NULL)
         loop_run(l);
     monitor_free(m);
@@ -80,11 +104,12 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
 
 static pid_t fork_monitor(struct admin *a, int theirs, struct err *e)
 {
-    size_t n = admin_sockets_count(a->sockets);
+    size_t n = nsockets(a);
     int *keep = mem_zalloc((n + 1) * sizeof(int));
     pid_t master = getpid();
 
-    memcpy(keep, admin_sockets_fds(a->sockets), n * sizeof(int));
+    if (n > 0)
+        memcpy(keep, admin_sockets_fds(a->sockets), n * sizeof(int));
     keep[n] = theirs;
     pid_t pid = child_fork(a->loop, &(struct child_keep){ .fds = keep, .n = n + 1 }, e);
     free(keep);
@@ -124,6 +149,29 @@ static void on_outcome(void *arg, bool ok, uint64_t generation, const struct dia
     free(q);
 }
 
+/* To the monitor, which must take it. */
+static void send_file(struct admin *a, enum channel_kind kind, int fd)
+{
+    struct channel_msg m = { .kind = kind, .fds = &fd, .nfds = 1 };
+
+    if (fd >= 0 && a->ch != NULL && channel_send(a->ch, &m) != 0)
+        kill(a->pid, SIGKILL);
+}
+
+/* Kept for the next one, and passed on unread. */
+static void on_endpoints(struct admin *a, struct channel_msg *m)
+{
+    int fd = fcntl(m->fds[0], F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return;                 /* what was told before stays */
+    if (a->endpoints >= 0)
+        close(a->endpoints);
+    a->endpoints = m->fds[0];
+    m->fds[0] = -1;
+    a->ev.endpoints(a->ev.arg, fd);
+}
+
 static void on_message(void *arg, struct channel_msg *m)
 {
     struct admin *a = arg;
@@ -137,7 +185,9 @@ static void on_message(void *arg, struct channel_msg *m)
         a->asked = q;
         reload_ask_then(a->reload, on_outcome, q);
     } else if (m->kind == CHANNEL_DRAIN) {
-        a->drain(a->arg, m->number);
+        a->ev.drain(a->ev.arg, m->number);
+    } else if (m->kind == CHANNEL_ENDPOINTS && m->nfds == 1 && memfile_is_sealed(m->fds[0])) {
+        on_endpoints(a, m);
     } else if (a->pid > 0) {
         log_error("the monitor speaks nonsense: it is replaced");
         kill(a->pid, SIGKILL);
@@ -190,6 +240,8 @@ static int start(struct admin *a, struct err *e)
     a->ch = channel_new(a->loop, fds[0], on_message, on_end, a);
     if (a->ch == NULL)
         kill(pid, SIGKILL);
+    send_file(a, CHANNEL_ENDPOINTS, a->endpoints);
+    send_file(a, CHANNEL_SETTINGS, a->settings);
     return 0;
 }
 
@@ -232,7 +284,8 @@ bool admin_reaped(struct admin *a, pid_t pid, int wait_status)
     logline_begin(&l, LOG_LEVEL_ERROR, message);
     logline_u64(&l, "pid", (uint64_t)pid);
     logline_end(&l);
-    start_later(a);
+    if (a->needed)
+        start_later(a);
     return true;
 }
 
@@ -252,9 +305,10 @@ void admin_drained(struct admin *a, uint64_t cut)
 
 /* --- for the master --- */
 
-struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_proxy *p,
-                        admin_drain_fn *drain, void *arg, struct diags *d)
+struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
+                        const struct admin_events *ev, struct diags *d)
 {
+    const struct conf_proxy *p = &c->proxy;
     struct admin *a = mem_zalloc(sizeof(*a));
     struct diags told = { 0 };  /* by the loader */
     struct conf_proxy who = *p;
@@ -265,27 +319,26 @@ struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_prox
     a->privs = privs_plan(&who, &told);
     a->loop = l;
     a->reload = r;
-    a->drain = drain;
-    a->arg = arg;
+    a->ev = *ev;
+    a->settings = a->endpoints = -1;
+    a->can = told.errors == 0;
     a->timer = loop_timer_new(l, on_timer, a);
-    if (told.errors > 0)
+    diags_free(&told);
+    if (!a->can && needs_monitor(c))
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,
-                 "there is no such user, as whom the admin addresses could be served");
+                 "there is no such user, as whom %s",
+                 p->admin.n > 0 ? "the admin addresses could be served"
+                                : "servers could be looked after");
     else if (a->timer == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
+    else if (p->admin.n == 0)
+        return a;
     else
         a->sockets = admin_sockets_open(p, &a->privs, d);
-    diags_free(&told);
     if (a->sockets != NULL)
         return a;
     admin_free(a);
     return NULL;
-}
-
-void admin_start(struct admin *a)
-{
-    admin_sockets_log(a->sockets);
-    try_start(a);
 }
 
 /* It ends by itself when its channel does; one that does not is killed. */
@@ -305,6 +358,54 @@ static void end_monitor(struct admin *a)
     a->pid = 0;
 }
 
+/* Nobody looks after servers any more: all of them are up, as far as is known. */
+static void forget_servers(struct admin *a)
+{
+    if (a->endpoints < 0)
+        return;
+    close(a->endpoints);
+    a->endpoints = -1;
+    a->ev.endpoints(a->ev.arg, -1);
+}
+
+/* In a monitor that has nothing to look after, nothing has to change with an edition. */
+static void renew_settings(struct admin *a, const struct edition *ed)
+{
+    bool watches = watches_servers(ed->conf), watched = a->settings >= 0;
+
+    if (watched)
+        close(a->settings);
+    a->settings = watches || watched ? edition_settings(ed) : -1;
+    if ((watches || watched) && a->settings < 0)
+        log_error("the monitor cannot be told of generation %llu: no file in memory could be made",
+                  (unsigned long long)ed->generation);
+    send_file(a, CHANNEL_SETTINGS, a->settings);
+    if (!watches) {
+        if (a->settings >= 0)
+            close(a->settings);
+        a->settings = -1;
+        forget_servers(a);
+    }
+}
+
+void admin_edition(struct admin *a, const struct edition *ed)
+{
+    a->needed = needs_monitor(ed->conf);
+    renew_settings(a, ed);
+    if (!a->needed && a->pid > 0)
+        end_monitor(a);
+    if (!a->needed)
+        loop_timer_clear(a->timer);
+    else if (a->pid == 0 && !a->can)
+        log_error("there is no user %s, as whom servers could be looked after: names are not "
+                  "resolved, and nothing is checked", ed->conf->proxy.user);
+    else if (a->pid == 0) {
+        if (a->sockets != NULL)
+            admin_sockets_log(a->sockets);
+        try_start(a);
+    }
+}
+
 void admin_free(struct admin *a)
 {
     if (a == NULL)
@@ -313,6 +414,10 @@ void admin_free(struct admin *a)
     if (a->pid > 0)
         end_monitor(a);
     channel_free(a->ch);
+    if (a->settings >= 0)
+        close(a->settings);
+    if (a->endpoints >= 0)
+        close(a->endpoints);
     loop_timer_free(a->timer);
     admin_sockets_free(a->sockets);
     privs_free(&a->privs);

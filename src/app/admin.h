@@ -1,10 +1,12 @@
 /*
- * admin: the master's side of the admin addresses: their sockets, and the monitor
- * process that is kept alive behind them.
+ * admin: the master's side of the monitor: the sockets of the admin addresses, and the process
+ * that is kept alive behind them.
  *
- * A monitor that dies is replaced, at once or, if it keeps dying, ever more rarely;
- * the sockets stay, and who knocks meanwhile waits. The workers never notice. All the
- * master does for a monitor is to begin a reload or a drain and to tell it the outcome.
+ * The monitor runs while there is something for it to do: an admin address, a name to resolve, a
+ * server to check. One that dies is replaced, at once or, if it keeps dying, ever more rarely;
+ * the sockets stay, and who knocks meanwhile waits; so does what it has told of servers. All the
+ * master does for a monitor is to begin a reload or a drain and to tell it the outcome, to send
+ * it the settings in force, and to pass on what it has to say of servers.
  */
 #ifndef SALLYPORT_APP_ADMIN_H
 #define SALLYPORT_APP_ADMIN_H
@@ -20,18 +22,26 @@
 
 struct admin;
 
-/* Somebody wants it to end in order, within that time or CHANNEL_DRAIN_DEFAULT. */
-typedef void admin_drain_fn(void *arg, uint64_t timeout_ms);
+struct admin_events {
+    /* What is known of servers has changed (endpoints.h). The descriptor is the callee's; -1:
+       nothing is known any more. */
+    void (*endpoints)(void *arg, int fd);
+    /* Somebody wants it to end in order, within that time or CHANNEL_DRAIN_DEFAULT. */
+    void (*drain)(void *arg, uint64_t timeout_ms);
+    void *arg;
+};
 
 /* Binds; NULL with findings. `r` is asked for reloads, and must outlive it. */
-struct admin *admin_new(struct loop *l, struct reload *r, const struct conf_proxy *p,
-                        admin_drain_fn *drain, void *arg, struct diags *d);
+struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
+                        const struct admin_events *ev, struct diags *d);
 
 /* Ends the monitor, which has a moment to hand out its last answers, and removes the
    sockets. NULL is fine. */
 void admin_free(struct admin *a);
 
-void admin_start(struct admin *a);          /* the monitor; once */
+/* This edition is in force: the monitor is started, told of it, or ended. */
+void admin_edition(struct admin *a, const struct edition *ed);
+
 void admin_log(struct admin *a);            /* hand it the log again */
 void admin_drained(struct admin *a, uint64_t cut);      /* all have ended; NULL is fine */
 

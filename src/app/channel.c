@@ -201,7 +201,7 @@ static void flush(struct channel *c)
 
 static bool is_sane(const struct wire *w, size_t nfds, const struct channel *c)
 {
-    if (w->magic != WIRE_MAGIC || w->kind < CHANNEL_BUNDLE || w->kind > CHANNEL_RELOADED
+    if (w->magic != WIRE_MAGIC || w->kind < CHANNEL_BUNDLE || w->kind > CHANNEL_LAST
         || memchr(w->text, '\0', sizeof(w->text)) == NULL)
         return false;
     if (w->nfds > CHANNEL_FDS_MAX || w->first_fd != c->nfds || w->first_fd + nfds > w->nfds

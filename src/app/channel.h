@@ -10,10 +10,13 @@
  *   master -> worker   BUNDLE(generation, bundle, listening sockets)
  *                      DRAIN(timeout)   LOG(format, level, descriptor)
  *                      TICKETS(secrets)
+ *                      ENDPOINTS(what the monitor knows of servers)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
- *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)
+ *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)   ENDPOINTS
  *   master -> monitor  RELOADED(request, outcome)   DRAINED(cut)   LOG
+ *                      SETTINGS(of the edition in force)
+ *                      ENDPOINTS(what the one before it knew)
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
 #define SALLYPORT_APP_CHANNEL_H
@@ -36,6 +39,9 @@ enum channel_kind {
     CHANNEL_LOADED,
     CHANNEL_RELOAD,
     CHANNEL_RELOADED,
+    CHANNEL_SETTINGS,
+    CHANNEL_ENDPOINTS,
+    CHANNEL_LAST = CHANNEL_ENDPOINTS
 };
 
 /* Listening sockets of one message; more than any configuration needs. */
@@ -53,7 +59,8 @@ struct channel_msg {
 
     /* BUNDLE: the bundle, then the listening sockets. LOG: the log, none for syslog.
        TICKETS: a memory file of secrets, newest first (tickets.h).
-       LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it. */
+       LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it.
+       SETTINGS: as the bundle has them. ENDPOINTS: endpoints.h; none: nothing is known. */
     int *fds;
     size_t nfds;
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/inventory_diff.h"
+#include "app/memfile.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/bundle.h"
@@ -142,6 +143,18 @@ void edition_compare(const struct edition *before, const struct edition *after,
     }
     bundle_free(b);
     bundle_free(a);
+}
+
+int edition_settings(const struct edition *ed)
+{
+    struct err e = ERR_INIT;
+    size_t len = 0;
+    struct bundle *b = bundle_map(ed->bundle_fd, &e);
+    const uint8_t *bytes = b != NULL ? bundle_get(b, &len, "settings") : NULL;
+    int fd = bytes != NULL ? memfile_write("settings", bytes, len) : -1;
+
+    bundle_free(b);
+    return fd;
 }
 
 struct roster edition_roster(const struct edition *ed)

@@ -43,6 +43,9 @@ void edition_inventory(const struct edition *ed, struct inventory *out);
 void edition_compare(const struct edition *before, const struct edition *after,
                      struct inventory *news, struct diags *d);
 
+/* Its settings, as a file in memory: a new descriptor, or -1. */
+int edition_settings(const struct edition *ed);
+
 /* How many pairs and names it serves. */
 struct roster edition_roster(const struct edition *ed);
 

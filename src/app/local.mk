@@ -10,13 +10,17 @@ libapp_a_SOURCES = \
 	src/app/coverage.c src/app/coverage.h \
 	src/app/cpus.c src/app/cpus.h \
 	src/app/edition.c src/app/edition.h \
+	src/app/endpoints.c src/app/endpoints.h \
 	src/app/expiry.c src/app/expiry.h \
 	src/app/folder.c src/app/folder.h \
 	src/app/follow.c src/app/follow.h \
+	src/app/health.c src/app/health.h src/app/health_log.c src/app/health_names.c \
+	src/app/health_parts.h \
 	src/app/httpd.c src/app/httpd.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \
 	src/app/inventory_diff.c src/app/inventory_diff.h \
+	src/app/knock.c src/app/knock.h \
 	src/app/listeners.c src/app/listeners.h \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \
@@ -34,4 +38,5 @@ libapp_a_SOURCES = \
 	src/app/spawn.c src/app/spawn.h \
 	src/app/stores.c src/app/stores.h src/app/stores_folder.c src/app/stores_state.h \
 	src/app/tickets.c src/app/tickets.h \
-	src/app/verdict.c src/app/verdict.h
+	src/app/verdict.c src/app/verdict.h \
+	src/app/vitals.h

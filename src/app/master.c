@@ -35,7 +35,7 @@ struct master {
     struct loop_signal *signals[NSIGNALS];
     const struct master_hooks *hooks;
     struct reload *reload;
-    struct admin *admin;        /* NULL: no admin address */
+    struct admin *admin;        /* NULL until the first configuration is loaded */
     struct pool *pool;          /* NULL until the first configuration is loaded */
     struct tickets *tickets;
     struct expiry *expiry;
@@ -215,11 +215,20 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
     return pool_new(&spec, e);
 }
 
-static bool open_admin(struct master *m, const struct conf_proxy *p, struct diags *d)
+static void on_endpoints(void *arg, int fd)
 {
-    if (p->admin.n > 0)
-        m->admin = admin_new(m->loop, m->reload, p, on_drain_asked, m, d);
-    return p->admin.n == 0 || m->admin != NULL;
+    struct master *m = arg;
+
+    pool_endpoints(m->pool, fd);
+}
+
+static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
+{
+    struct admin_events ev = { .endpoints = on_endpoints, .drain = on_drain_asked,
+                               .arg = m };
+
+    m->admin = admin_new(m->loop, m->reload, c, &ev, d);
+    return m->admin != NULL;
 }
 
 static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
@@ -240,7 +249,7 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
     privs_free(&privs);
     if (m->pool == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "%s", e.text);
-    else if (!open_admin(m, &c->proxy, d))
+    else if (!open_admin(m, c, d))
         return NULL;
     return m->pool;
 }
@@ -290,8 +299,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     diags_log(o->d);
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
-    if (m->admin != NULL)
-        admin_start(m->admin);
+    admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
     warn_of_expiry(m, true, NULL);
     if (m->hooks != NULL && m->hooks->started != NULL
@@ -336,6 +344,7 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
         return;
     }
     (void)reopen_log(m); /* it may be another one now */
+    admin_edition(m->admin, ed);
     edition_log_listeners(ed);
 
     struct counters sum;

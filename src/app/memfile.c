@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
 int memfile_write(const char *name, const void *p, size_t len)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -23,8 +25,13 @@ int memfile_write(const char *name, const void *p, size_t len)
         done += (size_t)n;
     }
     if (fd >= 0)
-        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+        (void)fcntl(fd, F_ADD_SEALS, SEALS);
     return fd;
+}
+
+bool memfile_is_sealed(int fd)
+{
+    return fcntl(fd, F_GET_SEALS) == SEALS;
 }
 
 void *memfile_read(int fd, size_t max, size_t *len)

@@ -5,15 +5,21 @@
 #include <unistd.h>
 
 #include "app/channel.h"
+#include "app/endpoints.h"
+#include "app/health.h"
 #include "app/httpd.h"
 #include "app/logsink.h"
+#include "app/memfile.h"
 #include "app/outcome.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/schema.h"
+#include "conf/settings.h"
 #include "net/sock.h"
+
+#define SETTINGS_MAX (256u << 20)
 
 struct waiter {
     struct list link;
@@ -32,6 +38,9 @@ struct monitor {
     struct list hearing;        /* waiters for the outcome of that one */
     struct list asking;         /* … of the one after it */
     struct list draining;       /* waiters for the end */
+    struct health *health;
+    void *recall;               /* what the one before us knew, until there are settings */
+    size_t recall_len;
 };
 
 /* --- POST /reload --- */
@@ -169,25 +178,25 @@ static void say_alive(struct monitor *m, struct httpd_call *call, const struct h
     httpd_say(call, 200, "ok");
 }
 
-static const struct endpoint {
+static const struct place {
     const char *path;
     bool changes;               /* POST, over a Unix socket alone; else GET and HEAD */
     void (*serve)(struct monitor *m, struct httpd_call *call, const struct http1_request *r);
-} endpoints[] = {
+} places[] = {
     { "/healthz", false, say_alive },
     { "/reload", true, want_reload },
     { "/drain", true, want_drain },
 };
 
-static const struct endpoint *find(struct span path)
+static const struct place *find(struct span path)
 {
-    for (size_t i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
-        if (str_eq(path, endpoints[i].path))
-            return &endpoints[i];
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (str_eq(path, places[i].path))
+            return &places[i];
     return NULL;
 }
 
-static void refuse_method(struct httpd_call *call, const struct endpoint *e)
+static void refuse_method(struct httpd_call *call, const struct place *e)
 {
     const char *text = e->changes ? "this takes POST\n" : "this takes GET\n";
     struct httpd_answer a = {
@@ -231,7 +240,7 @@ static void on_request(void *arg, struct httpd_call *call, const struct http1_re
 {
     struct monitor *m = arg;
     bool is_unix = m->doors[door].u.sa.sa_family == AF_UNIX;
-    const struct endpoint *e = find(r->path);
+    const struct place *e = find(r->path);
 
     if (!is_unix && is_from_a_page(r, &m->doors[door]))
         httpd_say(call, 403, "not for web pages");
@@ -266,6 +275,65 @@ static void on_gone(void *arg, struct httpd_call *call)
     forget(&m->draining, call);
 }
 
+/* --- servers --- */
+
+static void on_changed(void *arg)
+{
+    struct monitor *m = arg;
+    struct pack k = { 0 };
+
+    health_pack(m->health, &k);
+    int fd = memfile_write("endpoints", k.p, k.len);
+    struct channel_msg msg = { .kind = CHANNEL_ENDPOINTS, .fds = &fd, .nfds = 1 };
+    pack_free(&k);
+    if (fd < 0) {
+        log_error("what became of servers cannot be told: no file in memory could be made");
+        return;
+    }
+    (void)channel_send(m->ch, &msg);
+    close(fd);
+}
+
+/* The settings of an edition that is in force: they were found good before. */
+static struct conf *conf_from(int fd)
+{
+    struct settings s = { 0 };
+    struct diags d = { 0 };
+    struct conf *c = NULL;
+    size_t len = 0;
+    void *bytes = memfile_read(fd, SETTINGS_MAX, &len);
+
+    if (bytes != NULL && settings_unpack(bytes, len, &s) == 0)
+        c = conf_build(&s, &d);
+    settings_free(&s);
+    diags_free(&d);
+    free(bytes);
+    return c;
+}
+
+static void on_settings(struct monitor *m, const struct channel_msg *msg)
+{
+    struct conf *c = msg->nfds == 1 ? conf_from(msg->fds[0]) : NULL;
+    struct err e = ERR_INIT;
+
+    if (c == NULL) {
+        log_error("the monitor was sent no settings that it can read");
+        return;
+    }
+    if (health_apply(m->health, c, &e) != 0)
+        log_error("names are not resolved: %s", e.text);
+    if (m->recall != NULL)
+        health_recall(m->health, m->recall, m->recall_len);
+    free(m->recall);
+    m->recall = NULL;
+}
+
+static void on_recall(struct monitor *m, const struct channel_msg *msg)
+{
+    free(m->recall);
+    m->recall = msg->nfds == 1 ? memfile_read(msg->fds[0], ENDPOINTS_MAX, &m->recall_len) : NULL;
+}
+
 /* --- the master --- */
 
 static void on_message(void *arg, struct channel_msg *msg)
@@ -278,6 +346,12 @@ static void on_message(void *arg, struct channel_msg *msg)
         break;
     case CHANNEL_DRAINED:
         on_drained(m, msg->number);
+        break;
+    case CHANNEL_SETTINGS:
+        on_settings(m, msg);
+        break;
+    case CHANNEL_ENDPOINTS:
+        on_recall(m, msg);
         break;
     case CHANNEL_LOG:
         logsink_take(msg);
@@ -314,6 +388,7 @@ struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, siz
     m->doors = mem_zalloc((n + 1) * sizeof(m->doors[0]));
     for (size_t i = 0; i < n; i++)
         (void)sock_local_addr(sockets[i], &m->doors[i]);
+    m->health = health_new(l, on_changed, m);
     m->httpd = httpd_new(l, sockets, n, &ev, e);
     m->ch = channel_new(l, channel, on_message, on_master_gone, m);
     if (m->ch == NULL)
@@ -329,6 +404,8 @@ void monitor_free(struct monitor *m)
     if (m == NULL)
         return;
     httpd_free(m->httpd);
+    health_free(m->health);
+    free(m->recall);
     forget(&m->hearing, NULL);
     forget(&m->asking, NULL);
     forget(&m->draining, NULL);

@@ -1,5 +1,5 @@
 /*
- * monitor: the role that answers at the admin addresses.
+ * monitor: the role that answers at the admin addresses, and looks after the servers.
  *
  * An unprivileged process beside the workers. It holds the admin sockets and a
  * channel to the master, no key and no client's byte, so whatever is done to it
@@ -13,6 +13,11 @@
  *   POST /drain      over a Unix socket alone; sallyport ends in order, within drain_timeout
  *                    or ?timeout=10s; answered when it has: 200, or 409 and how many
  *                    connections were cut
+ *
+ * It is sent the settings of each edition in force, resolves the names of upstreams in them and
+ * checks their servers (health.h), and tells the master what has changed, who hands that on to
+ * the workers unread. When it dies nothing is lost that a worker knows: the next one begins
+ * with what was told last.
  *
  * One reload is asked for at a time: who comes meanwhile is answered by the one after
  * it, for the files may have changed since the one under way has read them.
@@ -32,7 +37,7 @@ typedef void monitor_done_fn(void *arg);
 
 /*
  * Owns `channel` (the monitor's end) and the n listening sockets, even when this fails
- * (NULL and e). Says READY to the master.
+ * (NULL and e). n may be 0. Says READY to the master.
  */
 struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, size_t n,
                             monitor_done_fn *done, void *arg, struct err *e);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "app/channel.h"
 #include "app/child.h"
@@ -46,6 +47,7 @@ struct pool {
     bool foreground, draining;
     struct privs privs;
     const struct tickets *tickets;
+    int endpoints;              /* as the monitor told them last; -1: nothing is known */
     struct pool_events ev;
     struct account *accounts;
     struct slot *slots;
@@ -84,6 +86,16 @@ static void send_edition(struct slot *s, const struct edition *ed)
     if (s->ch == NULL || channel_send(s->ch, &m) != 0)
         give_up_on(s, "takes no messages");
     free(fds);
+}
+
+/* A worker that cannot be told is ending. */
+static void send_endpoints(struct slot *s)
+{
+    struct channel_msg m = { .kind = CHANNEL_ENDPOINTS, .fds = &s->pool->endpoints,
+                             .nfds = s->pool->endpoints >= 0 };
+
+    if (s->ch != NULL)
+        (void)channel_send(s->ch, &m);
 }
 
 void pool_offer(struct pool *p, const struct edition *ed)
@@ -209,6 +221,8 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_LOADED:
     case CHANNEL_RELOAD:
     case CHANNEL_RELOADED:
+    case CHANNEL_SETTINGS:
+    case CHANNEL_ENDPOINTS:
         break; /* not for us */
     }
 }
@@ -266,6 +280,8 @@ static void start(struct slot *s)
     if (s->ch != NULL)
         (void)tickets_send(p->tickets, s->ch);      /* what fails fails again, just below */
     send_edition(s, ed);
+    if (p->endpoints >= 0)
+        send_endpoints(s);
 }
 
 uint64_t pool_respawn_ms(bool served, uint64_t lived_us, unsigned false_starts)
@@ -378,6 +394,15 @@ void pool_tickets(struct pool *p)
             (void)tickets_send(p->tickets, p->slots[i].ch);
 }
 
+void pool_endpoints(struct pool *p, int fd)
+{
+    if (p->endpoints >= 0)
+        close(p->endpoints);
+    p->endpoints = fd;
+    for (size_t i = 0; i < p->n; i++)
+        send_endpoints(&p->slots[i]);
+}
+
 void pool_drain(struct pool *p, uint64_t timeout_ms)
 {
     struct channel_msg m = { .kind = CHANNEL_DRAIN, .number = timeout_ms };
@@ -439,6 +464,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->tickets = spec->tickets;
     p->ev = spec->events;
     p->n = spec->n;
+    p->endpoints = -1;
     p->slots = mem_zalloc(p->n * sizeof(struct slot));
     p->patience = loop_timer_new(p->loop, on_patience, p);
     p->accounts = accounts_map(p->n);
@@ -473,6 +499,8 @@ void pool_free(struct pool *p)
     }
     accounts_unmap(p->accounts, p->n);
     loop_timer_free(p->patience);
+    if (p->endpoints >= 0)
+        close(p->endpoints);
     privs_free(&p->privs);
     free(p->slots);
     free(p);

@@ -53,6 +53,10 @@ void pool_log(struct pool *p);
 /* Hand out the secrets of session tickets again, after they turned. */
 void pool_tickets(struct pool *p);
 
+/* What the monitor knows of servers (endpoints.h), for those that are and those to come. The
+   descriptor becomes the pool's; -1: nothing is known. */
+void pool_endpoints(struct pool *p, int fd);
+
 /* Let every worker end in order; what is not done by then is cut. */
 void pool_drain(struct pool *p, uint64_t timeout_ms);
 

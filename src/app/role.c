@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "app/channel.h"
+#include "app/endpoints.h"
 #include "app/logsink.h"
+#include "app/memfile.h"
 #include "app/tickets.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,6 +22,8 @@ struct role {
     struct channel *ch;
     struct worker *worker;
     uint64_t orphan_drain_ms;   /* drain_timeout of the snapshot in force */
+    void *endpoints;            /* as they were told last (endpoints.h); NULL: none were */
+    size_t endpoints_len;
     role_done_fn *done;
     void *arg;
     struct loop_task finish;
@@ -86,14 +90,37 @@ static int apply(struct role *r, struct channel_msg *m, struct err *e)
     return rc;
 }
 
+static void learn(void *arg, const struct upstream_news *news)
+{
+    worker_learn(arg, news);
+}
+
+/* What was told is all there is to know; servers it does not mention are up. */
+static void learn_all(struct role *r)
+{
+    worker_learn_begin(r->worker);
+    if (r->endpoints != NULL && !endpoints_each(r->endpoints, r->endpoints_len, learn, r->worker))
+        log_error("what the monitor says of servers is damaged");
+    worker_learn_end(r->worker);
+}
+
+static void on_endpoints(struct role *r, struct channel_msg *m)
+{
+    free(r->endpoints);
+    r->endpoints = m->nfds == 1 ? memfile_read(m->fds[0], ENDPOINTS_MAX, &r->endpoints_len) : NULL;
+    learn_all(r);
+}
+
 static void on_bundle(struct role *r, struct channel_msg *m)
 {
     struct err e = ERR_INIT;
 
-    if (apply(r, m, &e) == 0)
+    if (apply(r, m, &e) == 0) {
+        learn_all(r);           /* of servers that are new to it, too */
         reply(r, CHANNEL_READY, m->number, "");
-    else
+    } else {
         reply(r, CHANNEL_FAILED, m->number, e.text);
+    }
 }
 
 /* Not from inside the worker's callback: whoever hears of it frees the worker. */
@@ -131,6 +158,9 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_TICKETS:
         tickets_take(m, r->worker);
         break;
+    case CHANNEL_ENDPOINTS:
+        on_endpoints(r, m);
+        break;
     case CHANNEL_DRAIN:
         worker_drain(r->worker, m->number, on_drained, r);
         break;
@@ -140,6 +170,7 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_LOADED:
     case CHANNEL_RELOAD:
     case CHANNEL_RELOADED:
+    case CHANNEL_SETTINGS:
         break; /* ours to say, not to hear */
     }
 }
@@ -183,5 +214,6 @@ void role_free(struct role *r)
     if (r->worker != NULL)
         worker_free(r->worker);
     channel_free(r->ch);
+    free(r->endpoints);
     free(r);
 }

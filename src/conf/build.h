@@ -73,6 +73,9 @@ void build_listeners(struct builder *b);
 void build_upstream(struct builder *b, const struct conf_upstream *u,
                     const struct conf_route *user);
 
+/* Who is asked for names. Part of build_refs(). */
+void build_resolver(struct builder *b);
+
 /* The section was begun there (ORIGIN_COMMAND_LINE …). */
 bool build_is_from(const struct conf_head *h, const char *origin);
 

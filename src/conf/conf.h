@@ -81,6 +81,18 @@ struct conf_servers {
     bool builtin_page;          /* server = builtin:page; then there is no other */
 };
 
+enum conf_check_kind {
+    CHECK_OFF, CHECK_AUTO, CHECK_TCP, CHECK_TLS, CHECK_HTTP, CHECK_CQL, CHECK_GRPC,
+    CHECK_ZOOKEEPER, CHECK_DASK
+};
+
+#define CHECK_PATH_MAX 500u
+
+struct conf_check {
+    int kind;                   /* enum conf_check_kind */
+    char *path;                 /* of CHECK_HTTP: "/healthz"; NULL for the others */
+};
+
 enum conf_reload { RELOAD_WATCH, RELOAD_SIGNAL };
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
@@ -88,6 +100,7 @@ enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_proxy_protocol { PROXY_OFF, PROXY_V1, PROXY_V2 };
 enum conf_on_expiry { ON_EXPIRY_CLOSE, ON_EXPIRY_KEEP };
+enum conf_on_down { ON_DOWN_KEEP, ON_DOWN_CLOSE };
 enum conf_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST, BALANCE_SOURCE, BALANCE_FIRST };
 enum conf_mode { MODE_TERMINATE, MODE_ORIGINATE, MODE_BRIDGE };
 enum conf_tls_verify { VERIFY_FULL, VERIFY_CHAIN, VERIFY_OFF };
@@ -104,6 +117,7 @@ struct conf_proxy {
     uint64_t sum_failures_ms;
     uint64_t drain_timeout_ms;
     int reload;                 /* enum conf_reload */
+    struct conf_addrs resolver; /* empty: the system's name servers */
     struct conf_strs ticket_keys;   /* at most one path */
     struct conf_addrs admin;    /* may be empty: no endpoints, and no monitor */
 };
@@ -169,6 +183,10 @@ struct conf_upstream {
     int balance;                /* enum conf_balance */
     uint32_t retries;           /* other servers that are tried */
     uint64_t connect_timeout_ms;
+    struct conf_check check;
+    uint64_t check_interval_ms, check_timeout_ms;
+    uint32_t rise, fall;
+    int on_down;                /* enum conf_on_down */
     int proxy_protocol;         /* enum conf_proxy_protocol */
     bool proxy_tlvs;
     struct conf_strs plaintext_to;
@@ -233,6 +251,12 @@ static inline bool conf_dials_tls(const struct conf_route *r)
 {
     return r->mode != MODE_TERMINATE;
 }
+
+/* How its servers are checked when it has so many addresses: never CHECK_AUTO. */
+int conf_check_kind(const struct conf_upstream *u, size_t naddrs);
+
+/* Somebody has to resolve a name of it, or may have to check a server. */
+bool conf_is_watched(const struct conf_upstream *u);
 
 /* The configuration in force, in the file's own syntax; each key says where it was set. */
 void conf_dump(const struct conf *c, FILE *out);

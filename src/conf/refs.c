@@ -228,6 +228,7 @@ static void check_uses(struct builder *b)
     for (size_t i = 0; i < b->c->nupstreams; i++) {
         build_upstream(b, b->c->upstreams[i], u.v[SECTION_UPSTREAM][i]);
     }
+    build_resolver(b);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         check_used(b, kinds[i], &u);
         free(u.v[kinds[i]]);

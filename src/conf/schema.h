@@ -42,6 +42,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_NETWORKS,              /* struct conf_strs */
     TYPE_ADDRESS,               /* struct conf_addrs */
     TYPE_SERVER,                /* struct conf_servers */
+    TYPE_CHECK,                 /* struct conf_check */
     TYPE_PROTOCOLS,             /* unsigned */
     TYPE_LOG_FORMAT,            /* int, as are the others that are one word of several */
     TYPE_LOG_LEVEL,
@@ -49,6 +50,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_EXPIRED,
     TYPE_MODE,
     TYPE_BALANCE,
+    TYPE_ON_DOWN,
     TYPE_ON_EXPIRY,
     TYPE_UNKNOWN_SNI,
     TYPE_PROXY_PROTOCOL,

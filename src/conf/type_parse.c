@@ -19,6 +19,8 @@ WORDS(words_expired, "refuse", "serve");
 WORDS(words_balance, "round_robin", "least_connections", "source_hash", "first");
 WORDS(words_mode, "terminate", "originate", "bridge");
 WORDS(words_tls_verify, "full", "chain", "off");
+WORDS(words_on_down, "keep", "close");
+WORDS(words_check, "off", "auto", "tcp", "tls", "http", "cql", "grpc", "zookeeper", "dask");
 WORDS(words_proxy, "off", "v1", "v2");
 WORDS(words_on_expiry, "close", "keep");
 WORDS(words_unknown_sni, "default", "reject");
@@ -36,6 +38,8 @@ const char *const *type_words(enum conf_type t)
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
     case TYPE_BALANCE: return words_balance;
+    case TYPE_ON_DOWN: return words_on_down;
+    case TYPE_CHECK: return words_check;
     case TYPE_PROXY_PROTOCOL: return words_proxy;
     case TYPE_ON_EXPIRY: return words_on_expiry;
     case TYPE_UNKNOWN_SNI: return words_unknown_sni;
@@ -201,6 +205,33 @@ static int parse_secret(struct span text, const char *file, char **out, struct r
     return 0;
 }
 
+/* "tcp", or "http GET /healthz". */
+static int parse_check(struct span text, struct conf_check *out, struct refusal *r)
+{
+    static const char http[] = "http";
+    const char *space = memchr(text.p, ' ', text.len);
+    struct span word = { text.p, space != NULL ? (size_t)(space - text.p) : text.len };
+
+    if (!str_eq(word, http))
+        return parse_word(TYPE_CHECK, text, &out->kind, r);
+
+    struct span path = str_trim((struct span){ text.p + word.len, text.len - word.len });
+    if (path.len > 4 && memcmp(path.p, "GET ", 4) == 0)
+        path = str_trim((struct span){ path.p + 4, path.len - 4 });
+    if (path.len == 0 || path.p[0] != '/') {
+        err_setx(&r->hint, "such as http GET /healthz");
+        return err_setx(&r->why, "a check by HTTP needs a path");
+    }
+    if (path.len > CHECK_PATH_MAX)
+        return err_setx(&r->why, "a path has at most %u bytes", CHECK_PATH_MAX);
+    for (size_t i = 0; i < path.len; i++)
+        if (path.p[i] <= ' ' || path.p[i] > '~')
+            return err_setx(&r->why, "a path has no spaces, and nothing outside ASCII");
+    free(out->path);
+    *out = (struct conf_check){ CHECK_HTTP, mem_strndup(path.p, path.len) };
+    return 0;
+}
+
 static int parse_text(struct span text, char **out)
 {
     *out = mem_strndup(text.p, text.len);
@@ -232,6 +263,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_BALANCE:
+    case TYPE_ON_DOWN:
     case TYPE_PROXY_PROTOCOL:
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:
@@ -249,6 +281,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_ADDRESS:
         return type_parse_address(text, row->id == KEY_PROXY_ADMIN ? "127.0.0.1" : "0.0.0.0",
                                   field, r);
+    case TYPE_CHECK: return parse_check(text, field, r);
     case TYPE_SERVER: return type_parse_server(text, field, r);
     case TYPE_REF_STORE:
     case TYPE_REF_TRUST:
@@ -286,6 +319,8 @@ const char *type_metavar(enum conf_type t)
     case TYPE_BALANCE: return "round_robin|least_connections|source_hash|first";
     case TYPE_MODE: return "terminate|originate|bridge";
     case TYPE_TLS_VERIFY: return "full|chain|off";
+    case TYPE_ON_DOWN: return "keep|close";
+    case TYPE_CHECK: return "off|auto|tcp|tls|http GET /PATH|cql|grpc|zookeeper|dask";
     case TYPE_PROXY_PROTOCOL: return "off|v1|v2";
     case TYPE_ON_EXPIRY: return "close|keep";
     case TYPE_UNKNOWN_SNI: return "default|reject";

@@ -64,6 +64,7 @@ void type_clear(const struct key_row *row, void *field)
         break;
     }
     case TYPE_SERVER: free_servers(field); break;
+    case TYPE_CHECK: free_text(&((struct conf_check *)field)->path); break;
     case TYPE_PROTOCOLS: *(unsigned *)field = 0; break;
     default: break;             /* numbers and words are overwritten, references not ours */
     }
@@ -144,6 +145,15 @@ static void each_duration(uint64_t ms, type_line_fn *fn, void *arg)
     fn(text, arg);
 }
 
+static void each_check(const struct conf_check *c, type_line_fn *fn, void *arg)
+{
+    const char *word = type_words(TYPE_CHECK)[c->kind];
+    char *text = c->path != NULL ? mem_printf("%s GET %s", word, c->path) : NULL;
+
+    fn(text != NULL ? text : word, arg);
+    free(text);
+}
+
 static void each_text(const char *text, type_line_fn *fn, void *arg)
 {
     if (text != NULL)
@@ -176,6 +186,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_RULE: each_rule(field, fn, arg); break;
     case TYPE_ADDRESS: each_address(field, fn, arg); break;
     case TYPE_SERVER: each_server(field, fn, arg); break;
+    case TYPE_CHECK: each_check(field, fn, arg); break;
     case TYPE_PROTOCOLS: each_protocol(*(const unsigned *)field, fn, arg); break;
     case TYPE_BOOL: fn(type_words(TYPE_BOOL)[*(const bool *)field], arg); break;
     case TYPE_LOG_FORMAT:
@@ -184,6 +195,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_BALANCE:
+    case TYPE_ON_DOWN:
     case TYPE_PROXY_PROTOCOL:
     case TYPE_ON_EXPIRY:
     case TYPE_UNKNOWN_SNI:

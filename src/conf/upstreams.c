@@ -74,15 +74,33 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
     nets_free(&to);
 }
 
-/* Nobody looks names up: they are understood, so that the finding can say what they are. */
-static void refuse_names(struct builder *b, const struct conf_upstream *u,
-                         const struct conf_route *user)
+/* Where nobody looks, nobody finds a server down. */
+static void check_checks(struct builder *b, const struct conf_upstream *u)
 {
+    if (u->servers.builtin_page && u->check.kind > CHECK_AUTO)
+        build_error(b, conf_at(&u->head, KEY_UPSTREAM_CHECK, NULL), "leave it out",
+                    "the builtin page is always up, and is not checked");
+    if (u->check.kind == CHECK_OFF && u->on_down == ON_DOWN_CLOSE)
+        build_error(b, conf_at(&u->head, KEY_UPSTREAM_ON_DOWN, "close"),
+                    "leave it out, or set check",
+                    "with check = off no server goes down");
+}
+
+int conf_check_kind(const struct conf_upstream *u, size_t naddrs)
+{
+    if (u->check.kind != CHECK_AUTO)
+        return u->check.kind;
+    return naddrs > 1 ? CHECK_TCP : CHECK_OFF;
+}
+
+bool conf_is_watched(const struct conf_upstream *u)
+{
+    if (u->servers.n > 0 && conf_check_kind(u, u->servers.n) != CHECK_OFF)
+        return true;
     for (size_t i = 0; i < u->servers.n; i++)
         if (u->servers.v[i].host != NULL)
-            build_error(b, server_at(u, user, &u->servers.v[i]),
-                        "names are not looked up: write the address, such as 127.0.0.1:9042",
-                        "a host name; only numeric addresses and localhost are accepted");
+            return true;
+    return false;
 }
 
 /* The page is no service that could be told. */
@@ -101,6 +119,21 @@ void build_upstream(struct builder *b, const struct conf_upstream *u,
 {
     if (!u->tls && !build_was_refused(b, &u->head, KEY_UPSTREAM_PLAINTEXT_TO))
         guard_plaintext(b, u, user);
-    refuse_names(b, u, user);
+    check_checks(b, u);
     check_proxy(b, u);
+}
+
+void build_resolver(struct builder *b)
+{
+    const struct conf_proxy *p = &b->c->proxy;
+
+    for (size_t i = 0; i < p->resolver.n; i++) {
+        const struct addr *a = &p->resolver.v[i];
+        char text[ADDR_TEXT_MAX];
+        struct diag_at where = conf_at(&p->head, KEY_PROXY_RESOLVER, addr_text(a, text));
+        if (a->u.sa.sa_family == AF_UNIX)
+            build_error(b, where, "such as 10.0.0.2:53", "no name server is at a Unix socket");
+        else if (addr_port(a) == 0)
+            build_error(b, where, "name servers have port 53", "nobody can be reached on port 0");
+    }
 }

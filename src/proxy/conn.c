@@ -94,6 +94,7 @@ static void close_streams(struct conn *c, enum reason why)
     case REASON_DRAINED:
     case REASON_REMOVED_CUT:
     case REASON_NO_MEMORY:
+    case REASON_UPSTREAM_DOWN:
     case REASON_CLIENT_EXPIRED:
     case REASON_CLIENT_REVOKED:
     case REASON_CLIENT_UNTRUSTED:

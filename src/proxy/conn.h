@@ -92,6 +92,9 @@ unsigned conn_cut_all(struct conn_env *env);
 #define CONN_REVIEW_MS 2000u
 void conn_review(struct conn_env *env);
 
+/* Ends those whose server is down, where their upstream says on_down = close. */
+void conn_leave_down(struct conn_env *env);
+
 /*
  * To be called every CONN_SWEEP_MS: looks after what the kernel's own timers get
  * wrong. TCP_USER_TIMEOUT also ends a connection whose peer is alive but has shut its

@@ -114,3 +114,18 @@ void conn_review(struct conn_env *env)
             conn_end(c, REASON_CLIENT_EXPIRED);
     }
 }
+
+static bool is_to_leave(const struct conn *c)
+{
+    return c->state == CONN_RELAY && c->endpoint != NULL && !c->endpoint->up
+        && c->route->conf->upstream->on_down == ON_DOWN_CLOSE;
+}
+
+void conn_leave_down(struct conn_env *env)
+{
+    LIST_EACH (l, next, &env->conns) {
+        struct conn *c = LIST_OF(struct conn, link, l);
+        if (is_to_leave(c))
+            conn_end(c, REASON_UPSTREAM_DOWN);
+    }
+}

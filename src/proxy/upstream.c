@@ -215,6 +215,14 @@ void upstreams_apply(struct upstreams *u, const struct conf *conf)
     *u = next;
 }
 
+void upstreams_forget_checks(struct upstreams *u)
+{
+    for (size_t i = 0; i < u->n; i++)
+        for (size_t k = 0; k < u->groups[i]->nservers; k++)
+            for (size_t e = 0; e < u->groups[i]->servers[k].n; e++)
+                u->groups[i]->servers[k].v[e]->up = true;
+}
+
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news)
 {
     struct group *g = find(u, news->upstream);

@@ -52,6 +52,9 @@ struct upstream_news {
    good ones stay. */
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news);
 
+/* Before all that is known is told anew: what is not mentioned then is up. */
+void upstreams_forget_checks(struct upstreams *u);
+
 enum upstream_pick {
     PICK_OK,
     PICK_NO_ADDRESS,            /* its names are not resolved yet */

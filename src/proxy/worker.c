@@ -284,6 +284,21 @@ void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n)
     ticket_ring_set(w->env.tickets, secrets, n);
 }
 
+void worker_learn_begin(struct worker *w)
+{
+    upstreams_forget_checks(w->env.upstreams);
+}
+
+void worker_learn(struct worker *w, const struct upstream_news *news)
+{
+    upstreams_learn(w->env.upstreams, news);
+}
+
+void worker_learn_end(struct worker *w)
+{
+    conn_leave_down(&w->env);
+}
+
 const struct snapshot *worker_snapshot(const struct worker *w)
 {
     return w->snap;

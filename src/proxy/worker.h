@@ -14,6 +14,7 @@
 #include "net/loop.h"
 #include "proxy/account.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream.h"
 
 struct worker;
 
@@ -33,6 +34,12 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
 /* Secrets for session tickets, newest first, in place of those it had; before the first there
    are no tickets. They are copied. */
 void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n);
+
+/* What the monitor knows of servers now, all of it: begin, each, end. Connections to what is down
+   end with that where their upstream says so. */
+void worker_learn_begin(struct worker *w);
+void worker_learn(struct worker *w, const struct upstream_news *news);
+void worker_learn_end(struct worker *w);
 
 /* In force; NULL before the first. */
 const struct snapshot *worker_snapshot(const struct worker *w);

@@ -77,6 +77,7 @@ static const char full[] =
     "access_log = off\n"
     "sum_failures = 90s\n"
     "drain_timeout = 1500ms\n"
+    "resolver = 10.0.0.2:53\n"
     "ticket_keys = ticket.keys\n"
     "reload = signal\n"
     "admin = unix:/run/admin.sock\n"
@@ -141,6 +142,12 @@ static const char full[] =
     "server = [fd00::7]:9042\n"
     "balance = least_connections\n"
     "retries = 1\n"
+    "check = http GET /live\n"
+    "check_interval = 1s\n"
+    "check_timeout = 500ms\n"
+    "rise = 1\n"
+    "fall = 4\n"
+    "on_down = close\n"
     "connect_timeout = 250ms\n"
     "proxy_protocol = v2\n"
     "proxy_tlvs = off\n"
@@ -255,6 +262,14 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(r->upstream->servers.v[2].at.line, r->upstream->servers.v[0].at.line + 2);
     cr_expect_eq(r->upstream->balance, BALANCE_LEAST);
     cr_expect_eq(r->upstream->retries, 1);
+    cr_expect_eq(r->upstream->check.kind, CHECK_HTTP);
+    cr_expect_str_eq(r->upstream->check.path, "/live");
+    cr_expect_eq(r->upstream->check_interval_ms, 1000);
+    cr_expect_eq(r->upstream->check_timeout_ms, 500);
+    cr_expect_eq(r->upstream->rise, 1);
+    cr_expect_eq(r->upstream->fall, 4);
+    cr_expect_eq(r->upstream->on_down, ON_DOWN_CLOSE);
+    cr_expect_eq(c->proxy.resolver.n, 1);
     cr_expect_eq(c->routes[1]->client_auth, CLIENT_AUTH_REQUIRE);
     cr_expect(c->routes[1]->upstream->servers.builtin_page);
     cr_expect(s->for_clients && !s->for_servers && !r->upstream->tls);
@@ -468,4 +483,33 @@ Test(good, keys_are_files_or_uris)
         cr_expect_str_eq(got.v[0], cases[i].means);
         type_clear(row, &got);
     }
+}
+
+Test(good, a_name_is_a_server_and_is_kept_for_who_resolves_it)
+{
+    struct conf *c = good("[store s]\ncert = c\n[route r]\nlisten = 0.0.0.0:1\nstore = s\n"
+                          "upstream = db.example:5432\n");
+    const struct conf_upstream *u = c->routes[0]->upstream;
+
+    cr_assert_eq(u->servers.n, 1);
+    cr_expect_str_eq(u->servers.v[0].host, "db.example");
+    cr_expect_eq(u->servers.v[0].port, 5432);
+    cr_expect(conf_is_watched(u));
+    conf_free(c);
+}
+
+Test(good, checks_are_for_those_that_have_a_choice)
+{
+    struct conf *c = good(SMALL);
+    struct conf_upstream *u = c->upstreams[0];
+
+    cr_expect_eq(u->check.kind, CHECK_AUTO);
+    cr_expect_eq(u->on_down, ON_DOWN_KEEP);
+    cr_expect_not(conf_is_watched(u));
+    cr_expect_eq(conf_check_kind(u, 1), CHECK_OFF);
+    cr_expect_eq(conf_check_kind(u, 2), CHECK_TCP);
+    u->check.kind = CHECK_CQL;
+    cr_expect(conf_is_watched(u));
+    cr_expect_eq(conf_check_kind(u, 1), CHECK_CQL);
+    conf_free(c);
 }
