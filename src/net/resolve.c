@@ -284,7 +284,7 @@ static const char *words(int status)
     case ARES_ESERVFAIL: return "the name server failed";
     case ARES_EREFUSED: return "the name server refused to answer";
     case ARES_ETIMEOUT: return "no answer from a name server";
-    case ARES_ECONNREFUSED: return "no name server could be reached";
+    case ARES_ECONNREFUSED: return "no name server could answer";
     case ARES_EBADRESP:
     case ARES_EFORMERR: return "the name server sent nonsense";
     default: return ares_strerror(status);

@@ -1,4 +1,7 @@
-"""Several servers behind one route: whose turn it is, and what a client sees of those that fail."""
+"""Several servers behind one route: whose turn it is, and what a client sees of those that fail.
+
+Without checks: what is shown here a connection finds out by itself.
+"""
 
 import collections
 import signal
@@ -50,12 +53,13 @@ def rewrite(proxy, sections):
 # --- whose turn it is ---
 
 def test_they_take_turns(gate, named, certs):
-    proxy = gate([s.address for s in named(3)], upstream_keys={})
+    proxy = gate([s.address for s in named(3)], upstream_keys={"check": "off"})
     assert crowd(proxy.address, certs, 9) == {"s0": 3, "s1": 3, "s2": 3}
 
 
 def test_the_one_with_the_fewest(gate, named, certs):
-    proxy = gate([s.address for s in named(2)], upstream_keys={"balance": "least_connections"})
+    proxy = gate([s.address for s in named(2)],
+                 upstream_keys={"check": "off", "balance": "least_connections"})
     with client.Careful(proxy.address, certs).handshake() as held:
         busy = held.receive(NAME_LEN).decode()
         for _ in range(4):
@@ -64,7 +68,8 @@ def test_the_one_with_the_fewest(gate, named, certs):
 
 
 def test_a_client_stays_where_it_is(gate, named, certs):
-    proxy = gate([s.address for s in named(3)], upstream_keys={"balance": "source_hash"})
+    proxy = gate([s.address for s in named(3)],
+                 upstream_keys={"check": "off", "balance": "source_hash"})
     sources = [f"127.0.5.{i}" for i in range(1, 25)]
     places = {s: who(proxy.address, certs, s) for s in sources}
     assert len(set(places.values())) == 3
@@ -89,7 +94,7 @@ def test_kinds_of_addresses_beside_each_other(gate, origin, certs, open_folder):
     thread.start()
     try:
         proxy = gate([unix.address, four.address, "[::1]:%d" % six.getsockname()[1]],
-                     upstream_keys={})
+                     upstream_keys={"check": "off"})
         assert crowd(proxy.address, certs, 6) == {"un": 2, "v4": 2, "v6": 2}
     finally:
         six.shutdown(socket.SHUT_RDWR)
@@ -103,7 +108,7 @@ def test_one_that_refuses_costs_nobody_a_connection(gate, named, certs):
     dead, address = free_port()
     with dead:
         servers = named(2)
-        proxy = gate([address, *(s.address for s in servers)], upstream_keys={})
+        proxy = gate([address, *(s.address for s in servers)], upstream_keys={"check": "off"})
         assert set(crowd(proxy.address, certs, 12)) == {"s0", "s1"}
     said = proxy.await_message("a server fails")
     assert said["upstream"] == "app" and said["server"] == address and said["error"]
@@ -114,7 +119,8 @@ def test_one_that_refuses_costs_nobody_a_connection(gate, named, certs):
 def test_one_that_comes_back_is_found(gate, named, certs):
     dead, address = free_port()
     with dead:
-        proxy = gate([address, named(1)[0].address], upstream_keys={"balance": "first"})
+        proxy = gate([address, named(1)[0].address],
+                     upstream_keys={"check": "off", "balance": "first"})
         assert crowd(proxy.address, certs, 3) == {"s0": 3}
         dead.listen()
         end = time.monotonic() + 20
@@ -144,7 +150,7 @@ def cut(proxy, certs):
 def test_all_refuse_until_one_does_not(gate, certs):
     ports = [free_port() for _ in range(3)]
     addresses = [address for _, address in ports]
-    proxy = gate(addresses, upstream_keys={})
+    proxy = gate(addresses, upstream_keys={"check": "off"})
     for _ in range(3):
         cut(proxy, certs)
         line = proxy.await_access(reason="upstream-refused")
@@ -163,7 +169,7 @@ def test_all_refuse_until_one_does_not(gate, certs):
 
 def test_retries_are_as_many_as_are_allowed(gate, certs):
     ports = [free_port() for _ in range(3)]
-    proxy = gate([address for _, address in ports], upstream_keys={"retries": 0})
+    proxy = gate([address for _, address in ports], upstream_keys={"check": "off", "retries": 0})
     cut(proxy, certs)
     assert "tries" not in proxy.await_access(reason="upstream-refused")
     for sock, _ in ports:
@@ -178,7 +184,7 @@ def test_one_that_never_answers(gate, named, certs):
         s.connect_ex(hole.getsockname())
     address = "127.0.0.1:%d" % hole.getsockname()[1]
     proxy = gate([address, named(1)[0].address],
-                 upstream_keys={"balance": "first", "connect_timeout": "500ms"})
+                 upstream_keys={"check": "off", "balance": "first", "connect_timeout": "500ms"})
     assert who(proxy.address, certs) == "s0"
     line = proxy.await_access(tries=2)
     assert 450 < float(line["connect_ms"]) < 5000
@@ -192,7 +198,7 @@ def test_one_that_breaks_later_is_not_tried_elsewhere(gate, origin, named, certs
         conn.recv(4)
         reset(conn)
     bad, good = origin(break_off), named(1)[0]
-    proxy = gate([bad.address, good.address], upstream_keys={"balance": "first"})
+    proxy = gate([bad.address, good.address], upstream_keys={"check": "off", "balance": "first"})
     with client.Careful(proxy.address, certs).handshake() as c:
         c.send(b"ping")
         with pytest.raises((client.CutShort, ConnectionResetError)):
@@ -239,7 +245,7 @@ class Crowd:
 
 def test_one_of_three_dies_under_load(gate, certs):
     servers = [Echo() for _ in range(3)]
-    proxy = gate([s.address for s in servers], upstream_keys={})
+    proxy = gate([s.address for s in servers], upstream_keys={"check": "off"})
     crowd_ = Crowd(proxy.address, certs)
     try:
         time.sleep(1)
@@ -262,12 +268,12 @@ def test_one_of_three_dies_under_load(gate, certs):
 
 def test_servers_come_and_go(sallyport, config, named, certs):
     a, b, c = named(3)
-    proxy = sallyport(config([a.address, b.address], upstream_keys={}))
+    proxy = sallyport(config([a.address, b.address], upstream_keys={"check": "off"}))
     with client.Careful(proxy.address, certs).handshake() as live:
         mine = live.receive(NAME_LEN)
-        rewrite(proxy, config([c.address], upstream_keys={}))
+        rewrite(proxy, config([c.address], upstream_keys={"check": "off"}))
         assert crowd(proxy.address, certs, 4) == {"s2": 4}
         live.send(b"still")
         assert live.receive(5) == b"still" and mine in (b"s0", b"s1")
-        rewrite(proxy, config([a.address, b.address, c.address], upstream_keys={}))
+        rewrite(proxy, config([a.address, b.address, c.address], upstream_keys={"check": "off"}))
         assert crowd(proxy.address, certs, 6) == {"s0": 2, "s1": 2, "s2": 2}
