@@ -22,8 +22,12 @@ size_t probe_cql_ask(const struct probe_to *to, uint8_t *out)
 /* An int, and a string with two bytes for its length. */
 static enum probe_verdict judge_error(const uint8_t *body, size_t n, size_t have, struct err *why)
 {
+    if (n < 6)
+        return probe_alien(body, 0, "CQL", why);
     if (have < 6)
-        return n < 6 ? probe_alien(body, have, "CQL", why) : PROBE_MORE;
+        return PROBE_MORE;
+    if (have > n)
+        have = n;
     /* It knows no version 4: older or newer, it is there. */
     if (probe_be32(body) == ERROR_PROTOCOL)
         return PROBE_UP;

@@ -29,8 +29,10 @@ enum probe_verdict probe_zookeeper_judge(const uint8_t *p, size_t n, struct err 
     if (begins(p, n, "srvr is not executed because", &whole))
         return whole ? PROBE_OTHERWISE : PROBE_MORE;
     if (begins(p, n, "This ZooKeeper instance is not currently serving requests", &whole)) {
+        if (!whole)
+            return PROBE_MORE;
         err_setx(why, "says that it is not serving: it may be without a quorum");
-        return whole ? PROBE_DOWN : PROBE_MORE;
+        return PROBE_DOWN;
     }
     return probe_alien(p, n, "ZooKeeper's protocol", why);
 }

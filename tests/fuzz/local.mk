@@ -28,6 +28,12 @@ replay_proxyhdr_SOURCES = tests/fuzz/fuzz_proxyhdr.c tests/fuzz/replay.c $(fuzz_
 replay_proxyhdr_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"proxyhdr"'
 replay_proxyhdr_LDADD = $(fuzz_ldadd)
 
+check_PROGRAMS += replay_probe
+TESTS += replay_probe
+replay_probe_SOURCES = tests/fuzz/fuzz_probe.c tests/fuzz/replay.c $(fuzz_common)
+replay_probe_CPPFLAGS = $(fuzz_cppflags) -DTARGET='"probe"'
+replay_probe_LDADD = $(fuzz_ldadd)
+
 if FUZZ
 noinst_PROGRAMS = fuzz_jks fuzz_p12 fuzz_pem
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address
@@ -54,6 +60,11 @@ fuzz_proxyhdr_SOURCES = tests/fuzz/fuzz_proxyhdr.c $(fuzz_common)
 fuzz_proxyhdr_CPPFLAGS = $(fuzz_cppflags)
 fuzz_proxyhdr_LDADD = $(fuzz_ldadd)
 fuzz_proxyhdr_LDFLAGS = $(fuzz_ldflags)
+noinst_PROGRAMS += fuzz_probe
+fuzz_probe_SOURCES = tests/fuzz/fuzz_probe.c $(fuzz_common)
+fuzz_probe_CPPFLAGS = $(fuzz_cppflags)
+fuzz_probe_LDADD = $(fuzz_ldadd)
+fuzz_probe_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Whole, with what the fuzzers found.
