@@ -136,6 +136,14 @@ static int parse_builtin(struct span text, struct refusal *r)
     return 0;
 }
 
+/* A path's case counts, a name's does not; localhost is the address that it stands for. */
+static bool is_same_server(const struct conf_server *a, const struct conf_server *b)
+{
+    if (a->host == NULL || b->host == NULL)
+        return a->host == b->host && addr_equal(&a->addr, &b->addr);
+    return a->port == b->port && strcasecmp(a->host, b->host) == 0;
+}
+
 int type_parse_server(struct span text, struct conf_servers *out, struct refusal *r)
 {
     struct conf_server s = { 0 };
@@ -153,9 +161,7 @@ int type_parse_server(struct span text, struct conf_servers *out, struct refusal
     if ((is_host_name(text) ? parse_name : parse_numeric_server)(text, &s, r) < 0)
         return -1;
     for (size_t i = 0; i < out->n; i++)
-        if (strcasecmp(out->v[i].written, s.written) == 0
-            || (s.host == NULL && out->v[i].host == NULL
-                && addr_equal(&out->v[i].addr, &s.addr))) {
+        if (is_same_server(&out->v[i], &s)) {
             free(s.written);
             free(s.host);
             return err_setx(&r->why, "listed twice");

@@ -341,6 +341,7 @@ Test(good, plaintext_may_go_where_it_is_allowed)
         "server = [::1]:1\n",
         "server = localhost:1\n",
         "server = unix:/run/app.sock\n",
+        "server = unix:/run/app.sock\nserver = unix:/run/App.sock\n",     /* case counts there */
         "server = builtin:page\n",
         "server = 192.0.2.1:1\nplaintext_to = anywhere\n",
         "server = 192.0.2.1:1\nplaintext_to = 192.0.2.1\n",

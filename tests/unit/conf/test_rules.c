@@ -425,6 +425,9 @@ static const struct {
             "server = 127.0.0.1:2\nserver = [::1]:2\nserver = localhost:2\n",
       { DIAG_ERROR, 10, "server", "listed twice", "" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
+            "server = db.example:2\nserver = db.example:3\nserver = DB.example:02\n",
+      { DIAG_ERROR, 10, "server", "listed twice", "" }, 0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
             "server = 127.0.0.1:2\nserver = builtin:page\n",
       { DIAG_ERROR, 9, "server", "no other server stands beside it", "" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = u\n[upstream u]\n"
