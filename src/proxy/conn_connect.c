@@ -64,7 +64,7 @@ void conn_leave_servers(struct conn *c)
     endpoint_leave(c->endpoint);
     c->endpoint = NULL;
     while (c->ntried > 0)
-        endpoint_leave(c->tried[--c->ntried]);
+        endpoint_unref(c->tried[--c->ntried]);
     free(c->tried);
     c->tried = NULL;
 }
@@ -78,6 +78,7 @@ static int put_aside(struct conn *c)
         return -1;
     c->tried = tried;
     c->tried[c->ntried++] = c->endpoint;
+    endpoint_part(c->endpoint);
     c->endpoint = NULL;
     return 0;
 }
@@ -131,7 +132,7 @@ void conn_dial_failed(struct conn *c, enum reason reason, int error, const char 
 
     c->error = error;
     if (c->endpoint != NULL && !ours) {
-        endpoint_failed(c->endpoint, loop_now_us(c->env->loop), why);
+        endpoint_failed(c->endpoint, c->at.dialled, loop_now_us(c->env->loop), why);
         if (has_another(c)) {
             c->env->count->value[COUNTER_RETRIED]++;
             c->error = 0;

@@ -62,7 +62,7 @@ struct conn {
         uint64_t accepted, secured, dialled, connected, upstream_secured, first;
     } at;
     struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
-    struct endpoint **tried;    /* others that failed it, joined too; NULL: none did */
+    struct endpoint **tried;    /* others that failed it, held; NULL: none did */
     unsigned ntried;
     struct list leaving;        /* env->leaving, while leave_by is not 0 */
     uint64_t leave_at, leave_by;    /* it shall end: its turn, and when time is up; 0: no */

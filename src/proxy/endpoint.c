@@ -31,7 +31,7 @@ struct endpoint *endpoint_new(const struct addr *a, const char *group, const cha
         .refs = 1,
         .key = endpoint_mix(names_hash((struct span){ text, strlen(text) })),
         .up = true,
-        .allowed = true,
+        .plain = true,
     };
     return e;
 }
@@ -45,16 +45,20 @@ void endpoint_unref(struct endpoint *e)
     free(e);
 }
 
-bool endpoint_is_fit(const struct endpoint *e, uint64_t now_us)
+enum endpoint_state endpoint_state(const struct endpoint *e, uint64_t now_us)
 {
-    return e->up && (e->failures == 0 || now_us >= e->retry_us);
+    bool paused = e->step > 0 && now_us < e->retry_us;
+
+    if (e->up)
+        return paused ? ENDPOINT_PAUSED : ENDPOINT_FIT;
+    return paused ? ENDPOINT_DOWN_PAUSED : ENDPOINT_DOWN;
 }
 
-uint64_t endpoint_pause_ms(unsigned failures)
+uint64_t endpoint_pause_ms(unsigned step)
 {
     uint64_t pause = PAUSE_FIRST_MS;
 
-    for (unsigned i = 1; i < failures && pause < PAUSE_MOST_MS; i++)
+    for (unsigned i = 1; i < step && pause < PAUSE_MOST_MS; i++)
         pause *= 2;
     return pause < PAUSE_MOST_MS ? pause : PAUSE_MOST_MS;
 }
@@ -62,7 +66,7 @@ uint64_t endpoint_pause_ms(unsigned failures)
 /* Workers, and the connections of one, shall not all come back at once. */
 static void leave_alone(struct endpoint *e, uint64_t now_us)
 {
-    uint64_t pause = endpoint_pause_ms(e->failures) * 1000u;
+    uint64_t pause = endpoint_pause_ms(e->step) * 1000u;
 
     e->retry_us = now_us + pause + endpoint_mix(now_us ^ e->key) % (pause / 4);
 }
@@ -71,15 +75,20 @@ void endpoint_join(struct endpoint *e, uint64_t now_us)
 {
     e->refs++;
     e->in_flight++;
-    if (e->failures > 0)
+    if (e->step > 0)
         leave_alone(e, now_us);     /* for the others, until this one knows */
+}
+
+void endpoint_part(struct endpoint *e)
+{
+    e->in_flight--;
 }
 
 void endpoint_leave(struct endpoint *e)
 {
     if (e == NULL)
         return;
-    e->in_flight--;
+    endpoint_part(e);
     endpoint_unref(e);
 }
 
@@ -102,20 +111,29 @@ static void tell(const struct endpoint *e, enum log_level level, const char *mes
 
 void endpoint_reached(struct endpoint *e, uint64_t now_us)
 {
+    e->reached_us = now_us;
     if (e->failures == 0)
         return;
     tell(e, LOG_LEVEL_INFO, "a server is reached again", NULL, now_us);
     e->failures = 0;
-    e->retry_us = 0;
+    e->step = 0;
 }
 
-void endpoint_failed(struct endpoint *e, uint64_t now_us, const char *why)
+void endpoint_failed(struct endpoint *e, uint64_t began_us, uint64_t now_us, const char *why)
 {
+    if (began_us < e->reached_us)
+        return;
     if (e->failures == 0) {
         e->failing_us = now_us;
         tell(e, LOG_LEVEL_WARN, "a server fails", why, now_us);
     }
     if (e->failures < UINT32_MAX)
         e->failures++;
+    /* Who was on the way already when it failed before tells of the same failure. */
+    if (e->step > 0 && began_us < e->failed_us)
+        return;
+    if (e->step < UINT32_MAX)
+        e->step++;
+    e->failed_us = now_us;
     leave_alone(e, now_us);
 }

@@ -3,22 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/names.h"
 
 struct server {
     char *written;
+    struct addr addr;           /* empty: it is a name, */
+    uint16_t port;              /* with this port */
     struct endpoint **v;        /* each held; a name has none before it is resolved */
     size_t n;
 };
 
 struct group {
     char *name;
-    bool tls;                   /* what goes there is no plaintext */
     struct nets plaintext_to;
     struct server *servers;
     size_t nservers;
+    struct endpoint **gone;     /* not its any more, but connections are with them: they may */
+    size_t ngone;               /* come back, as addresses of a name do */
     size_t turn;                /* of the endpoint behind the one that was picked last */
 };
 
@@ -37,36 +41,69 @@ struct upstreams *upstreams_new(void)
 
 /* --- the endpoints of a server --- */
 
-static void server_drop(struct server *s)
+static void server_drop(struct group *g, struct server *s)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (s->v[i] != NULL)
-            endpoint_unref(s->v[i]);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->v[i] == NULL)
+            continue;
+        g->gone = mem_append(g->gone, g->ngone, sizeof(g->gone[0]));
+        g->gone[g->ngone++] = s->v[i];
+    }
     free(s->v);
     free(s->written);
     *s = (struct server){ 0 };
 }
 
-static bool may_go_to(const struct group *g, const struct addr *a)
+/* Of those that are gone, the ones that no connection holds; or all of them. */
+static void forget_gone(struct group *g, bool all)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->ngone; i++) {
+        if (all || g->gone[i]->refs == 1)
+            endpoint_unref(g->gone[i]);
+        else
+            g->gone[n++] = g->gone[i];
+    }
+    g->ngone = n;
+}
+
+static bool plaintext_may_go_to(const struct group *g, const struct addr *a)
 {
     struct peer p;
 
-    if (g->tls || addr_is_local(a))
+    if (addr_is_local(a))
         return true;
     peer_from(&a->u.sa, &p);
     return nets_have(&g->plaintext_to, &p);
 }
 
-/* The endpoint of that address out of a list, which loses it; NULL: it has none. */
-static struct endpoint *take(struct endpoint **v, size_t n, const struct addr *a)
+/* The endpoint that a server has, or had, for an address; who had it loses it. NULL: none. */
+static struct endpoint *take(struct group *g, struct server *s, const struct addr *a)
 {
-    for (size_t i = 0; i < n; i++)
-        if (v[i] != NULL && addr_equal(&v[i]->addr, a)) {
-            struct endpoint *e = v[i];
-            v[i] = NULL;
+    struct endpoint *e;
+
+    for (size_t i = 0; i < s->n; i++)
+        if ((e = s->v[i]) != NULL && addr_equal(&e->addr, a)) {
+            s->v[i] = NULL;
             return e;
         }
+    for (size_t i = 0; i < g->ngone; i++) {
+        e = g->gone[i];
+        if (addr_equal(&e->addr, a) && strcasecmp(e->server, s->written) == 0) {
+            g->gone[i] = g->gone[--g->ngone];
+            return e;
+        }
+    }
     return NULL;
+}
+
+/* Whoever tells: a server stays where the configuration has it, and a name at its port. */
+static bool may_have(const struct server *s, const struct addr *a)
+{
+    if (s->addr.len > 0)
+        return addr_equal(&s->addr, a);
+    return a->u.sa.sa_family != AF_UNIX && addr_port(a) == s->port;
 }
 
 static bool is_repeated(const struct upstream_addr *v, size_t i)
@@ -78,74 +115,98 @@ static bool is_repeated(const struct upstream_addr *v, size_t i)
 }
 
 /* These are its addresses now. What is known of one that it had already stays. */
-static void server_set(const struct group *g, struct server *s, const struct upstream_addr *v,
-                       size_t n)
+static void server_set(struct group *g, struct server *s, const struct upstream_addr *v, size_t n)
 {
-    struct server next = { .written = s->written, .v = mem_zalloc((n + 1) * sizeof(next.v[0])) };
+    struct server next = *s;
 
+    next.n = 0;
+    next.v = mem_zalloc((n + 1) * sizeof(next.v[0]));
     for (size_t i = 0; i < n; i++) {
-        if (is_repeated(v, i))
+        if (is_repeated(v, i) || !may_have(s, &v[i].addr))
             continue;
-        struct endpoint *e = take(s->v, s->n, &v[i].addr);
+        struct endpoint *e = take(g, s, &v[i].addr);
         if (e == NULL)
             e = endpoint_new(&v[i].addr, g->name, s->written);
         e->up = v[i].up;
-        e->allowed = may_go_to(g, &e->addr);
+        e->plain = plaintext_may_go_to(g, &e->addr);
         next.v[next.n++] = e;
     }
+    if (next.n == 0) {          /* the last good ones stay */
+        free(next.v);
+        return;
+    }
     s->written = NULL;
-    server_drop(s);
+    server_drop(g, s);
     *s = next;
 }
 
 /* --- groups --- */
 
-static void group_clear(struct group *g)
+static void servers_drop(struct group *g, struct server *v, size_t n)
 {
-    for (size_t i = 0; i < g->nservers; i++)
-        server_drop(&g->servers[i]);
-    free(g->servers);
-    nets_free(&g->plaintext_to);
+    for (size_t i = 0; i < n; i++)
+        server_drop(g, &v[i]);
+    free(v);
 }
 
 static void group_free(struct group *g)
 {
-    group_clear(g);
+    servers_drop(g, g->servers, g->nservers);
+    forget_gone(g, true);
+    free(g->gone);
+    nets_free(&g->plaintext_to);
     free(g->name);
     free(g);
 }
 
-static struct server *group_server(const struct group *g, const char *written)
+/* A path's case counts, a name's does not. */
+static bool is_written(const struct server *s, const char *written)
 {
-    for (size_t i = 0; i < g->nservers; i++)
-        if (g->servers[i].written != NULL && strcasecmp(g->servers[i].written, written) == 0)
-            return &g->servers[i];
+    if (s->written == NULL)
+        return false;
+    return (s->addr.len > 0 ? strcmp : strcasecmp)(s->written, written) == 0;
+}
+
+static struct server *find_server(struct server *v, size_t n, const char *written)
+{
+    for (size_t i = 0; i < n; i++)
+        if (is_written(&v[i], written))
+            return &v[i];
     return NULL;
+}
+
+static void server_begin(struct group *g, struct server *s, const struct conf_server *conf)
+{
+    s->written = mem_strdup(conf->written);
+    s->addr = conf->addr;
+    s->port = conf->port;
+    if (conf->host == NULL)
+        server_set(g, s, &(struct upstream_addr){ conf->addr, true }, 1);
 }
 
 static void group_set(struct group *g, const struct conf_upstream *conf)
 {
-    struct group old = *g;
+    struct server *old = g->servers;
+    size_t nold = g->nservers;
 
-    g->tls = conf->tls;
+    nets_free(&g->plaintext_to);
     g->plaintext_to = conf_nets(&conf->plaintext_to);
     g->nservers = conf->servers.n;
     g->servers = mem_zalloc((g->nservers + 1) * sizeof(g->servers[0]));
     for (size_t i = 0; i < g->nservers; i++) {
-        const struct conf_server *c = &conf->servers.v[i];
-        struct server *s = &g->servers[i], *before = group_server(&old, c->written);
-        if (before != NULL) {
-            *s = *before;
-            *before = (struct server){ 0 };
-            for (size_t k = 0; k < s->n; k++)
-                s->v[k]->allowed = may_go_to(g, &s->v[k]->addr);
+        struct server *s = &g->servers[i];
+        struct server *before = find_server(old, nold, conf->servers.v[i].written);
+        if (before == NULL) {
+            server_begin(g, s, &conf->servers.v[i]);
             continue;
         }
-        s->written = mem_strdup(c->written);
-        if (c->host == NULL)
-            server_set(g, s, &(struct upstream_addr){ c->addr, true }, 1);
+        *s = *before;
+        *before = (struct server){ 0 };
+        for (size_t k = 0; k < s->n; k++)
+            s->v[k]->plain = plaintext_may_go_to(g, &s->v[k]->addr);
     }
-    group_clear(&old);
+    servers_drop(g, old, nold);
+    forget_gone(g, false);
 }
 
 static struct group *find(const struct upstreams *u, const char *name)
@@ -182,6 +243,9 @@ static struct group *group_new(const char *name)
     struct group *g = mem_zalloc(sizeof(*g));
 
     g->name = mem_strdup(name);
+    /* Workers shall not all begin with the first one. */
+    g->turn = (size_t)endpoint_mix(names_hash((struct span){ name, strlen(name) })
+                                   ^ (uint64_t)getpid() << 32);
     return g;
 }
 
@@ -226,11 +290,12 @@ void upstreams_forget_checks(struct upstreams *u)
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news)
 {
     struct group *g = find(u, news->upstream);
-    struct server *s = g != NULL ? group_server(g, news->server) : NULL;
+    struct server *s = g != NULL ? find_server(g->servers, g->nservers, news->server) : NULL;
 
-    if (s == NULL || news->n == 0)
+    if (s == NULL)
         return;
     server_set(g, s, news->v, news->n);
+    forget_gone(g, false);
     make_room(u, g);
 }
 
@@ -264,24 +329,44 @@ static bool was_tried(const struct upstream_ask *ask, const struct endpoint *e)
     return false;
 }
 
-/* Those that are fit, or those that are not, in their order, into v. How many; 0: *why. */
-static size_t collect(const struct group *g, const struct upstream_ask *ask, bool fit,
-                      struct endpoint **v, enum upstream_pick *why)
-{
-    size_t n = 0;
+/* Those it may go to that stand best. */
+struct choice {
+    struct endpoint **v;        /* in their order */
+    size_t n;
+    enum endpoint_state state;  /* how all of them stand */
+    enum upstream_pick why;     /* there is none */
+};
 
-    *why = PICK_NO_ADDRESS;
+static void consider(struct choice *c, struct endpoint *e, bool tls,
+                     const struct upstream_ask *ask)
+{
+    enum endpoint_state state = endpoint_state(e, ask->now_us);
+
+    if (!tls && !e->plain) {
+        if (c->why == PICK_NO_ADDRESS)
+            c->why = PICK_FORBIDDEN;
+        return;
+    }
+    c->why = PICK_NONE_LEFT;
+    if (was_tried(ask, e) || (c->n > 0 && state > c->state))
+        return;
+    if (state < c->state)
+        c->n = 0;
+    c->state = state;
+    c->v[c->n++] = e;
+}
+
+/* Whether what it sends is plaintext is for the connection's own configuration to say, which may
+   be an older one than the group's; where plaintext may go, for the newest. */
+static struct choice choose(const struct group *g, const struct conf_upstream *conf,
+                            const struct upstream_ask *ask, struct endpoint **scratch)
+{
+    struct choice c = { .v = scratch, .why = PICK_NO_ADDRESS };
+
     for (size_t i = 0; i < g->nservers; i++)
-        for (size_t k = 0; k < g->servers[i].n; k++) {
-            struct endpoint *e = g->servers[i].v[k];
-            if (e->allowed)
-                *why = PICK_NONE_LEFT;
-            else if (*why == PICK_NO_ADDRESS)
-                *why = PICK_FORBIDDEN;
-            if (e->allowed && endpoint_is_fit(e, ask->now_us) == fit && !was_tried(ask, e))
-                v[n++] = e;
-        }
-    return n;
+        for (size_t k = 0; k < g->servers[i].n; k++)
+            consider(&c, g->servers[i].v[k], conf->tls, ask);
+    return c;
 }
 
 static uint64_t client_key(const struct peer *client)
@@ -323,16 +408,14 @@ static struct endpoint *by_load(struct group *g, struct endpoint *const *v, size
     return v[best];
 }
 
-/* Of those that failed or are down: the one whose pause is over first. */
+/* Of those that are left alone: the one whose pause is over first. */
 static struct endpoint *last_resort(struct endpoint *const *v, size_t n)
 {
     struct endpoint *best = v[0];
 
-    for (size_t i = 1; i < n; i++) {
-        const struct endpoint *e = v[i];
-        if (e->up != best->up ? e->up : e->retry_us < best->retry_us)
+    for (size_t i = 1; i < n; i++)
+        if (v[i]->retry_us < best->retry_us)
             best = v[i];
-    }
     return best;
 }
 
@@ -340,20 +423,18 @@ enum upstream_pick upstreams_pick(struct upstreams *u, const struct conf_upstrea
                                   const struct upstream_ask *ask, struct endpoint **out)
 {
     struct group *g = group_for(u, conf);
-    struct endpoint **v = u->scratch;
-    enum upstream_pick why;
-    size_t n = collect(g, ask, true, v, &why);
+    struct choice c = choose(g, conf, ask, u->scratch);
 
-    if (n == 0) {
-        if ((n = collect(g, ask, false, v, &why)) == 0)
-            return why;
-        *out = last_resort(v, n);
+    if (c.n == 0)
+        return c.why;
+    if (c.state == ENDPOINT_PAUSED || c.state == ENDPOINT_DOWN_PAUSED) {
+        *out = last_resort(c.v, c.n);
     } else {
         switch (conf->balance) {
-        case BALANCE_SOURCE: *out = by_source(v, n, ask->client); break;
-        case BALANCE_LEAST: *out = by_load(g, v, n); break;
-        case BALANCE_FIRST: *out = v[0]; break;
-        default: *out = by_turn(g, v, n); break;
+        case BALANCE_SOURCE: *out = by_source(c.v, c.n, ask->client); break;
+        case BALANCE_LEAST: *out = by_load(g, c.v, c.n); break;
+        case BALANCE_FIRST: *out = c.v[0]; break;
+        default: *out = by_turn(g, c.v, c.n); break;
         }
     }
     endpoint_join(*out, ask->now_us);

@@ -4,14 +4,17 @@
  * A worker has one registry. It has a group for each [upstream], with the servers that
  * the newest configuration names; a server is one address, or a name with as many as the
  * monitor says that it has (upstreams_learn()). Each such address is an endpoint, and what
- * is known of it (connections, failures) outlives snapshots.
+ * is known of it (connections, failures) outlives snapshots; and its being listed, as long as
+ * a connection is with it, so that one that goes and comes back is the same.
  *
  * Failures (endpoint.h) and checks only order the endpoints: where no better one is left,
  * those that failed, or are down, are tried all the same. So a lone server is tried at once,
  * always; and a check that is wrong about all of them stops nothing.
  *
  * Plaintext goes nowhere that plaintext_to does not allow: the configuration judges the
- * addresses that it names, this the ones that names turn out to have.
+ * addresses that it names, this the ones that names turn out to have. And who tells of
+ * servers cannot lead elsewhere: to another address than is written, or another port than a
+ * name's.
  */
 #ifndef SALLYPORT_PROXY_UPSTREAM_H
 #define SALLYPORT_PROXY_UPSTREAM_H
@@ -48,8 +51,8 @@ struct upstream_news {
     const struct upstream_addr *v;
 };
 
-/* Of what is not configured it takes no notice. An empty list takes no address away: the last
-   good ones stay. */
+/* Of what is not configured it takes no notice. A list without one that the server may have takes
+   no address away: the last good ones stay. */
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news);
 
 /* Before all that is known is told anew: what is not mentioned then is up. */

@@ -14,6 +14,7 @@ static struct upstreams *u;
 static struct conf *conf;
 static struct peer client;
 static uint64_t now;
+static enum upstream_pick why;  /* of the last pick */
 
 /* One route to [upstream u], with these lines in it. */
 static struct conf *with(const char *lines)
@@ -68,7 +69,8 @@ static struct endpoint *pick_but(struct endpoint *const *tried, size_t n)
     struct upstream_ask ask = { &client, tried, n, now };
     struct endpoint *e = NULL;
 
-    return upstreams_pick(u, conf->upstreams[0], &ask, &e) == PICK_OK ? e : NULL;
+    why = upstreams_pick(u, conf->upstreams[0], &ask, &e);
+    return why == PICK_OK ? e : NULL;
 }
 
 static struct endpoint *pick(void)
@@ -91,7 +93,7 @@ static void fail(unsigned which)
         struct endpoint *e = pick();
         bool found = port(e) == which;
         if (found)
-            endpoint_failed(e, now, "refused");
+            endpoint_failed(e, now, now, "refused");
         endpoint_leave(e);
         if (found)
             return;
@@ -223,7 +225,7 @@ Test(upstream, a_connection_tries_each_once)
         tried[i] = pick_but(tried, i);
         cr_assert_not_null(tried[i]);
         sum += port(tried[i]);
-        endpoint_failed(tried[i], now, "refused");
+        endpoint_failed(tried[i], now, now, "refused");
     }
     cr_expect_eq(sum, 6);
     cr_expect_null(pick_but(tried, 3));
@@ -286,4 +288,163 @@ Test(upstream, a_connection_of_an_older_snapshot_finds_what_it_was_promised)
     conf = older;
     cr_expect_eq(pick_port(), 1);
     conf_free(next);
+}
+
+Test(upstream, whoever_was_on_the_way_when_it_went_tells_of_one_failure)
+{
+    uint64_t began = now;
+
+    configure("server = 127.0.0.1:1\n");
+    struct endpoint *e = pick();
+    for (int i = 0; i < 100; i++) {
+        now += 100;
+        endpoint_failed(e, began, now, "refused");
+    }
+    cr_expect_eq(e->failures, 100);
+    cr_expect(endpoint_state(e, now) == ENDPOINT_PAUSED);
+    cr_expect(endpoint_state(e, now + 150000) == ENDPOINT_FIT, "its pause is the first still");
+    began = now;
+    endpoint_failed(e, began, now, "refused");
+    cr_expect(endpoint_state(e, now + 150000) == ENDPOINT_PAUSED, "this one knew");
+    endpoint_leave(e);
+}
+
+Test(upstream, a_failure_that_began_before_it_was_reached_is_none)
+{
+    configure("server = 127.0.0.1:1\n");
+    struct endpoint *e = pick();
+    uint64_t began = now;
+
+    endpoint_reached(e, now + SECOND);
+    endpoint_failed(e, began, now + 3 * SECOND, "timed out");
+    cr_expect_eq(e->failures, 0);
+    cr_expect(endpoint_state(e, now + 3 * SECOND) == ENDPOINT_FIT);
+    endpoint_leave(e);
+}
+
+Test(upstream, what_a_connection_tried_before_is_not_busy_with_it)
+{
+    configure("server = 127.0.0.1:1\nserver = 127.0.0.2:2\nbalance = least_connections\n");
+    struct endpoint *first = pick();
+    endpoint_failed(first, now, now, "refused");
+    endpoint_part(first);
+    struct endpoint *second = pick_but(&first, 1);
+    cr_expect_neq(port(first), port(second));
+    now += SECOND;
+    cr_expect_eq(pick_port(), port(first), "it has none, and its pause is over");
+    endpoint_leave(second);
+    endpoint_unref(first);
+}
+
+Test(upstream, with_all_down_by_checks_they_still_take_turns)
+{
+    unsigned count[4] = { 0 };
+
+    configure(THREE);
+    for (unsigned i = 1; i <= 3; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "127.0.0.%u:%u", i, i);
+        learn(text, 1, (struct upstream_addr[]){ at(text, false) });
+    }
+    for (int i = 0; i < 30; i++)
+        count[pick_port()]++;
+    cr_expect(count[1] == 10 && count[2] == 10 && count[3] == 10);
+    fail(1);
+    for (int i = 0; i < 10; i++)
+        cr_expect_neq(pick_port(), 1, "but it is not tried while it fails, too");
+}
+
+#define NAMED "server = db.example:7\n"
+
+Test(upstream, a_name_has_no_address_before_it_is_told)
+{
+    configure(NAMED);
+    cr_expect_null(pick());
+    cr_expect_eq(why, PICK_NO_ADDRESS);
+    learn("db.example:7", 0, NULL);
+    cr_expect_null(pick());
+    learn("DB.example:7", 2, (struct upstream_addr[]){ at("127.0.0.1:7", true),
+                                                       at("[::1]:7", true) });
+    struct endpoint *one = pick(), *other = pick();
+    cr_assert(one != NULL && other != NULL && one != other);
+    cr_expect_str_eq(one->server, "db.example:7");
+    learn("db.example:7", 0, NULL);
+    cr_expect_eq(pick_port(), 7, "the last good ones stay");
+    configure(NAMED "connect_timeout = 5s\n");
+    cr_expect_eq(pick_port(), 7, "over a reload, too");
+    endpoint_leave(one);
+    endpoint_leave(other);
+}
+
+Test(upstream, plaintext_goes_nowhere_that_is_not_allowed)
+{
+    configure(NAMED);
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("192.0.2.9:7", true) });
+    cr_expect_null(pick());
+    cr_expect_eq(why, PICK_FORBIDDEN);
+    learn("db.example:7", 2, (struct upstream_addr[]){ at("192.0.2.9:7", true),
+                                                       at("127.0.0.9:7", true) });
+    for (int i = 0; i < 4; i++) {
+        struct endpoint *e = pick();
+        cr_assert_not_null(e);
+        cr_expect(addr_is_local(&e->addr));
+        endpoint_leave(e);
+    }
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("192.0.2.9:7", true) });
+    configure(NAMED "plaintext_to = 192.0.2.0/24\n");
+    cr_expect_eq(pick_port(), 7);
+    configure(NAMED);
+    cr_expect_null(pick());
+    cr_expect_eq(why, PICK_FORBIDDEN);
+}
+
+/* Its route speaks plaintext; by now, what it goes to is reached by TLS alone. */
+Test(upstream, a_connection_of_an_older_snapshot_takes_no_plaintext_where_tls_goes_now)
+{
+    configure("server = 192.0.2.1:1\nplaintext_to = 192.0.2.0/24\n");
+    struct conf *older = conf, *next = with("server = 127.0.0.1:1\n");
+    next->upstreams[0]->tls = true;
+    next->upstreams[0]->servers.v[0].addr = at("192.0.2.2:2", true).addr;
+    upstreams_apply(u, next);
+    cr_expect_null(pick());
+    cr_expect_eq(why, PICK_FORBIDDEN);
+    conf = next;
+    cr_expect_eq(pick_port(), 2);
+    conf_free(older);
+}
+
+Test(upstream, news_cannot_lead_elsewhere)
+{
+    configure("server = 127.0.0.1:1\n" NAMED);
+    learn("127.0.0.1:1", 1, (struct upstream_addr[]){ at("127.0.0.2:22", true) });
+    learn("db.example:7", 2, (struct upstream_addr[]){ at("127.0.0.2:22", true),
+                                                       at("unix:/run/other.sock", true) });
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(pick_port(), 1);
+}
+
+Test(upstream, an_address_that_comes_back_is_the_one_that_connections_are_with)
+{
+    configure(NAMED);
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.1:7", true) });
+    struct endpoint *held = pick();
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.2:7", true) });
+    struct endpoint *other = pick();
+    cr_expect_neq(held, other);
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.1:7", true) });
+    struct endpoint *again = pick();
+    cr_expect_eq(held, again);
+    cr_expect_eq(held->in_flight, 2);
+    endpoint_leave(held);
+    endpoint_leave(other);
+    endpoint_leave(again);
+}
+
+Test(upstream, a_path_has_its_case)
+{
+    configure("server = unix:/run/App.sock\nserver = unix:/run/app.sock\n");
+    configure("server = unix:/run/app.sock\n");
+    struct endpoint *e = pick();
+    cr_expect_str_eq(e->addr.u.un.sun_path, "/run/app.sock");
+    endpoint_leave(e);
 }
