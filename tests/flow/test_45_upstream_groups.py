@@ -155,7 +155,7 @@ def test_all_refuse_until_one_does_not(gate, certs):
         cut(proxy, certs)
         line = proxy.await_access(reason="upstream-refused")
         assert line["tries"] == "3" and line["upstream"] in addresses
-        assert float(line["total_ms"]) - float(line["handshake_ms"]) < 1000
+        assert float(line["total_ms"]) - float(line["handshake_ms"]) < 100
     back = ports[1][0]
     back.listen()
     with client.Careful(proxy.address, certs).handshake() as c:     # the very next one
@@ -176,21 +176,40 @@ def test_retries_are_as_many_as_are_allowed(gate, certs):
         sock.close()
 
 
-def test_one_that_never_answers(gate, named, certs):
-    hole = socket.create_server(("127.0.0.1", 0), backlog=0)
+@pytest.fixture
+def hole():
+    """The address of a server whose listening queue is full."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=0)
     waiting = [socket.socket() for _ in range(4)]
     for s in waiting:
         s.setblocking(False)
-        s.connect_ex(hole.getsockname())
-    address = "127.0.0.1:%d" % hole.getsockname()[1]
-    proxy = gate([address, named(1)[0].address],
+        s.connect_ex(sock.getsockname())
+    yield "127.0.0.1:%d" % sock.getsockname()[1]
+    for s in [*waiting, sock]:
+        s.close()
+
+
+def test_one_that_never_answers(gate, named, certs, hole):
+    proxy = gate([hole, named(1)[0].address],
                  upstream_keys={"check": "off", "balance": "first", "connect_timeout": "500ms"})
     assert who(proxy.address, certs) == "s0"
     line = proxy.await_access(tries=2)
     assert 450 < float(line["connect_ms"]) < 5000
-    assert proxy.await_message("a server fails")["server"] == address
-    for s in [*waiting, hole]:
-        s.close()
+    assert proxy.await_message("a server fails")["server"] == hole
+
+
+def test_the_time_for_each_is_kept_to(gate, certs, hole):
+    dead, address = free_port()
+    proxy = gate([hole, address], upstream_keys={"check": "off", "balance": "first",
+                                                 "connect_timeout": "400ms"})
+    took = []
+    for _ in range(3):          # the machine may be slow for a moment, not each time
+        cut(proxy, certs)
+        line = proxy.await_access(tries=2)
+        took.append(float(line["total_ms"]) - float(line["handshake_ms"]))
+    dead.close()
+    print("400 ms, and a refusal:", took)
+    assert 390 < min(took) < 500
 
 
 def test_one_that_breaks_later_is_not_tried_elsewhere(gate, origin, named, certs):
@@ -250,7 +269,9 @@ def test_one_of_three_dies_under_load(gate, certs):
     try:
         time.sleep(1)
         before = crowd_.done
+        killed = time.monotonic()
         servers[1].process.kill()
+        servers[1].process.wait(20)     # until then the kernel takes connections for it
         died = time.monotonic()
         time.sleep(2)
     finally:
@@ -258,13 +279,27 @@ def test_one_of_three_dies_under_load(gate, certs):
         for s in servers:
             s.close()
     assert before > 20 and crowd_.done > before + 20
-    # the kernel goes on accepting for it until the process is gone
-    assert len(crowd_.failed) <= 16, "about as many as were there at that moment"
-    assert all(began <= died + 0.5 for began in crowd_.failed), "only those that were with it"
+    were_there = [began for began in crowd_.failed if began < killed]
+    assert len(were_there) <= 8, "no more than were there at that moment"
+    assert all(began <= died for began in crowd_.failed), "only those that were with it"
     assert not proxy.has(reason="upstream-refused")
 
 
 # --- reloads ---
+
+def test_what_is_known_of_a_server_outlives_a_reload(sallyport, config, named, certs):
+    dead, address = free_port()
+    servers = [address, named(1)[0].address]
+    keys = {"check": "off", "balance": "first"}
+    with dead:
+        proxy = sallyport(config(servers, upstream_keys=keys))
+        for seconds in range(4, 8):
+            assert who(proxy.address, certs) == "s0"
+            keys["connect_timeout"] = f"{seconds}s"
+            rewrite(proxy, config(servers, upstream_keys=keys))
+        assert who(proxy.address, certs) == "s0"
+        assert sum("a server fails" in r["message"] for r in proxy.records) == 1
+
 
 def test_servers_come_and_go(sallyport, config, named, certs):
     a, b, c = named(3)
