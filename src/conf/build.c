@@ -13,18 +13,21 @@ struct place {
     struct conf_head *head;     /* NULL: refused, with all that is in it */
 };
 
-/* Origins outlive the settings, so their texts are the conf's own. One text, one
-   pointer. */
-static struct origin keep_origin(struct conf *c, const struct setting *t)
+struct origin build_origin(struct builder *b, const char *text, unsigned line)
 {
-    if (t->file == NULL)
-        return (struct origin){ 0 };
+    struct conf *c = b->c;
+
     for (size_t i = 0; i < c->norigins; i++)
-        if (strcmp(c->origins[i], t->file) == 0)
-            return (struct origin){ c->origins[i], t->line };
+        if (strcmp(c->origins[i], text) == 0)
+            return (struct origin){ c->origins[i], line };
     c->origins = mem_grow(c->origins, c->norigins + 1, sizeof(c->origins[0]));
-    c->origins[c->norigins] = mem_strdup(t->file);
-    return (struct origin){ c->origins[c->norigins++], t->line };
+    c->origins[c->norigins] = mem_strdup(text);
+    return (struct origin){ c->origins[c->norigins++], line };
+}
+
+static struct origin keep_origin(struct builder *b, const struct setting *t)
+{
+    return t->file != NULL ? build_origin(b, t->file, t->line) : (struct origin){ 0 };
 }
 
 /* "[route cql]", for findings about a head that is not (yet) an object. */
@@ -80,7 +83,7 @@ static struct conf_head *first_head(struct builder *b, const struct setting *t,
                    address ? "the section needs an address" : "the section needs a name");
         return NULL;
     }
-    struct conf_head *h = build_section(b, s, t->name, keep_origin(b->c, t));
+    struct conf_head *h = build_section(b, s, t->name, keep_origin(b, t));
     if (s == SECTION_LISTENER)
         name_listener(b, t, (struct conf_listener *)(void *)h);
     else if (!is_name(t->name))
@@ -93,7 +96,7 @@ static struct conf_head *first_head(struct builder *b, const struct setting *t,
 /* A head, or a key of another section than the last: finds or makes the object. */
 static struct conf_head *enter(struct builder *b, const struct setting *t, enum conf_section s)
 {
-    struct origin at = keep_origin(b->c, t);
+    struct origin at = keep_origin(b, t);
     struct conf_head *h = s == SECTION_PROXY ? &b->c->proxy.head : build_find(b, s, t->name);
 
     if (s == SECTION_PROXY && t->name[0] != '\0') {
@@ -220,7 +223,7 @@ static bool may_set(struct builder *b, struct conf_head *h, const struct key_row
 static void set_key(struct builder *b, const struct place *p, const struct setting *t)
 {
     const struct key_row *row = schema_key(p->kind, t->key);
-    struct origin at = keep_origin(b->c, t);
+    struct origin at = keep_origin(b, t);
 
     if (row == NULL) {
         char *hint = schema_key_hint(p->kind, t->key);
@@ -244,19 +247,21 @@ static void set_key(struct builder *b, const struct place *p, const struct setti
         parse_one(b, p->head, row, text, at);
 }
 
+void build_value(const struct key_row *row, struct conf_head *h, const char *value)
+{
+    struct refusal unused = { ERR_INIT, ERR_INIT, false };
+    struct span text = { value, strlen(value) }, item;
+
+    type_clear(row, type_field(row, h));
+    while (str_next(&text, row->flags & ROW_COMMA ? ',' : '\0', &item))
+        type_parse(row, item, NULL, type_field(row, h), &unused);
+}
+
 void build_defaults(enum conf_section s, struct conf_head *h)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        const struct key_row *row = &conf_keys[i];
-        struct refusal unused = { ERR_INIT, ERR_INIT, false };
-        struct span text, item;
-
-        if (row->section != s || row->def == NULL || h->set[row->id].file != NULL)
-            continue;
-        text = (struct span){ row->def, strlen(row->def) };
-        while (str_next(&text, row->flags & ROW_COMMA ? ',' : '\0', &item))
-            type_parse(row, item, NULL, type_field(row, h), &unused);
-    }
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        if (conf_keys[i].section == s && conf_keys[i].def != NULL && h->set[i].file == NULL)
+            build_value(&conf_keys[i], h, conf_keys[i].def);
 }
 
 static void check_required(struct builder *b, enum conf_section s, const struct conf_head *h)

@@ -57,12 +57,22 @@ struct span build_addr_key(const struct addr *a);
 void build_place_listener(struct builder *b, const struct conf_listener *l);
 struct conf_listener *build_listener_at(const struct builder *b, const struct addr *a);
 
+/* An origin outlives the settings, so its text is the conf's own. One text, one pointer. */
+struct origin build_origin(struct builder *b, const char *text, unsigned line);
+
+/* Instead of what the field has; a value that is known to be good. */
+void build_value(const struct key_row *row, struct conf_head *h, const char *value);
+
 /* Defaults for the keys that are not set. */
 void build_defaults(enum conf_section s, struct conf_head *h);
 
 /* References, and what must hold between sections. Adds the listeners and
    upstreams that were only mentioned. */
 void build_refs(struct builder *b);
+
+/* What the presets of routes say of keys that nobody wrote. Part of build_refs(), behind the
+   references and before all that judges. */
+void build_presets(struct builder *b);
 
 /* Who listens where: conf->listeners becomes one for each address, in the order in
    which routes name them. Part of build_refs(). */

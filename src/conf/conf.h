@@ -173,6 +173,7 @@ struct conf_route {
     uint64_t idle_timeout_ms;   /* 0: none */
     int on_expiry;              /* enum conf_on_expiry */
     struct conf_strs plaintext_from;    /* networks */
+    char *preset;               /* its name; what it says is in the other fields. NULL: none */
 };
 
 /* One that a route named by address, without a section, has that text for its name:

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/uri.h"
 #include "conf/build.h"
+#include "conf/presets.h"
 #include "conf/types.h"
 
 #define SAFE_LINE 190           /* what inih holds whole, with room to spare */
@@ -97,6 +98,18 @@ static void dump_section(FILE *out, char *cwd, enum conf_section s, struct conf_
     }
 }
 
+/* An upstream that has no section has keys all the same where a preset set them. */
+static void print_filled(FILE *out, char *cwd, struct conf_head *h)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (conf_keys[i].section != SECTION_UPSTREAM || preset_of(h->set[i]) == NULL)
+            continue;
+        struct dump d = { out, &conf_keys[i], h, type_field(&conf_keys[i], h), 0, cwd };
+        fprintf(out, "\n; upstream %s has, too: ", h->name);
+        type_each(d.row, d.field, print_line, &d);
+    }
+}
+
 void conf_dump(const struct conf *c, FILE *out)
 {
     char *cwd = getcwd(NULL, 0);
@@ -109,6 +122,8 @@ void conf_dump(const struct conf *c, FILE *out)
         for (size_t i = 0; (h = build_nth(c, (enum conf_section)s, i)) != NULL; i++)
             if (s != SECTION_UPSTREAM || strchr(h->name, ':') == NULL)
                 dump_section(out, cwd, (enum conf_section)s, h);
+            else
+                print_filled(out, cwd, h);
     free(cwd);
 }
 

@@ -10,6 +10,7 @@ libconf_a_SOURCES = \
 	src/conf/keys.tbl \
 	src/conf/listeners.c \
 	src/conf/modes.c \
+	src/conf/presets.c src/conf/presets.h src/conf/presets.tbl \
 	src/conf/refs.c \
 	src/conf/schema.c src/conf/schema.h \
 	src/conf/sections.c \

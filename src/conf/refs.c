@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/uri.h"
 #include "conf/build.h"
+#include "conf/presets.h"
 #include "conf/types.h"
 
 bool build_is_from(const struct conf_head *h, const char *origin)
@@ -98,6 +99,18 @@ static void resolve(struct builder *b, const struct conf_ref *ref)
 
 /* What a route asks of its clients. */
 
+/* How to let clients be checked, or not; the caller's. */
+static char *client_auth_hint(const struct conf_route *r)
+{
+    const char *preset = preset_of(r->head.set[KEY_ROUTE_CLIENT_AUTH]);
+    const char *issuers = is_from_flags(&r->head)
+                              ? "name a file with the issuers to believe: --ca FILE"
+                              : "write trust = NAME, and in [trust NAME] the issuers to believe";
+
+    return preset == NULL ? mem_strdup(issuers)
+                          : mem_printf("preset %s asks for them: %s", preset, issuers);
+}
+
 static void settle_client_auth(struct builder *b, struct conf_route *r)
 {
     bool trusts = r->head.set[KEY_ROUTE_TRUST].file != NULL;
@@ -110,16 +123,18 @@ static void settle_client_auth(struct builder *b, struct conf_route *r)
     } else if (r->client_auth == CLIENT_AUTH_NONE && trusts) {
         /* Refused, not warned of: who wrote both may well believe that clients are checked. */
         build_error(b, conf_at(&r->head, KEY_ROUTE_CLIENT_AUTH, "none"),
-                    "choose request or require, or leave out the issuers to believe",
+                    preset_of(r->head.set[KEY_ROUTE_CLIENT_AUTH]) != NULL
+                        ? "clients of this preset have none: leave out trust, or write client_auth "
+                          "= require if yours do"
+                        : "choose request or require, or leave out the issuers to believe",
                     "%s says whom to believe, but no client would be asked for a certificate",
                     conf_at(&r->head, KEY_ROUTE_TRUST, NULL).key);
     } else if (r->client_auth != CLIENT_AUTH_NONE && !trusts) {
+        char *hint = client_auth_hint(r);
         build_error(b, conf_at(&r->head, KEY_ROUTE_CLIENT_AUTH,
                                r->client_auth == CLIENT_AUTH_REQUEST ? "request" : "require"),
-                    is_from_flags(&r->head)
-                        ? "name a file with the issuers to believe: --ca FILE"
-                        : "write trust = NAME, and in [trust NAME] the issuers to believe",
-                    "clients' certificates cannot be checked without trust");
+                    hint, "clients' certificates cannot be checked without trust");
+        free(hint);
     }
 }
 
@@ -242,6 +257,7 @@ void build_refs(struct builder *b)
     for (size_t i = 0; i < b->nrefs; i++)
         if (b->refs[i].origin == b->refs[i].head->set[b->refs[i].row->id].file)
             resolve(b, &b->refs[i]);
+    build_presets(b);
     build_modes(b);
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);

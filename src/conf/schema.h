@@ -57,6 +57,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_CLIENT_AUTH,
     TYPE_TICKETS,
     TYPE_TLS_VERIFY,
+    TYPE_PRESET,                /* char * (conf/presets.h) */
     TYPE_REF_STORE,             /* a pointer, set by refs.c, as the next two */
     TYPE_REF_TRUST,
     TYPE_REF_UPSTREAM

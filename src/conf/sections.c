@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "conf/build.h"
+#include "conf/presets.h"
 #include "conf/types.h"
 
 __attribute__((format(printf, 5, 0)))
@@ -195,6 +196,9 @@ struct diag_at conf_at(const struct conf_head *h, enum conf_key key, const char 
 {
     const struct key_row *row = &conf_keys[key], *given = &conf_keys[behind_reference(key)];
     struct origin at = h->set[key].file != NULL ? h->set[key] : h->at;
+    /* What a preset set, the user knows by the line of the preset. */
+    if (row->section == SECTION_ROUTE && preset_of(at) != NULL)
+        at = h->set[KEY_ROUTE_PRESET];
     bool flag = at.file != NULL && strcmp(at.file, ORIGIN_COMMAND_LINE) == 0;
     bool env = at.file != NULL && strcmp(at.file, ORIGIN_ENVIRONMENT) == 0;
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/presets.h"
 #include "conf/type_parts.h"
 
 /* One word of several: the field is the word's place in the list. */
@@ -232,6 +233,14 @@ static int parse_check(struct span text, struct conf_check *out, struct refusal 
     return 0;
 }
 
+static int parse_preset(struct span text, char **out, struct refusal *r)
+{
+    if (preset_find(text, r) < 0)
+        return -1;
+    *out = mem_strndup(text.p, text.len);
+    return 0;
+}
+
 static int parse_text(struct span text, char **out)
 {
     *out = mem_strndup(text.p, text.len);
@@ -252,6 +261,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_SECRET: return parse_secret(text, file, field, r);
     case TYPE_TEXT: return parse_text(text, field);
     case TYPE_HOST: return type_parse_host(text, field, r);
+    case TYPE_PRESET: return parse_preset(text, field, r);
     case TYPE_BOOL:
         if (parse_word(row->type, text, &word, r) < 0)
             return -1;
@@ -326,6 +336,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_UNKNOWN_SNI: return "default|reject";
     case TYPE_CLIENT_AUTH: return "none|request|require";
     case TYPE_TICKETS: return "auto|on|off";
+    case TYPE_PRESET:
     case TYPE_REF_STORE:
     case TYPE_REF_TRUST: return "NAME";
     case TYPE_REF_UPSTREAM: return "NAME|ADDRESS|builtin:page";

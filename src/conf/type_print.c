@@ -50,6 +50,7 @@ void type_clear(const struct key_row *row, void *field)
     case TYPE_SECRET:
     case TYPE_TEXT:
     case TYPE_HOST:
+    case TYPE_PRESET:
     case TYPE_COLONS: free_text(field); break;
     case TYPE_FILE:
     case TYPE_KEY:
@@ -176,6 +177,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_LOG:
     case TYPE_SECRET:
     case TYPE_HOST:
+    case TYPE_PRESET:
     case TYPE_TEXT: each_text(*(char *const *)field, fn, arg); break;
     case TYPE_COLONS: each_colons(*(char *const *)field, fn, arg); break;
     case TYPE_FILE:

@@ -8,6 +8,7 @@ unit_conf_SOURCES = \
 	tests/unit/conf/test_file.c \
 	tests/unit/conf/test_good.c \
 	tests/unit/conf/test_modes.c \
+	tests/unit/conf/test_presets.c \
 	tests/unit/conf/test_rules.c \
 	tests/unit/conf/test_sample.c \
 	tests/unit/conf/test_source.c \

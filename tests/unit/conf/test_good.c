@@ -129,6 +129,7 @@ static const char full[] =
     "groups = X25519:P-256\n"
     "session_tickets = off\n"
     "idle_timeout = 1h\n"
+    "preset = etcd\n"
     "[store shop]\n"
     "dir = certs.d\n"
     "[route page]\n"
@@ -253,6 +254,7 @@ Test(good, every_key_reaches_its_field)
     cr_expect_str_eq(r->groups, "X25519:P-256");
     cr_expect_eq(r->session_tickets, TICKETS_OFF);
     cr_expect_eq(r->idle_timeout_ms, 3600000);
+    cr_expect_str_eq(r->preset, "etcd");
     cr_expect_eq(r->upstream, c->upstreams[0]);
     cr_expect_eq(r->upstream->connect_timeout_ms, 250);
     cr_assert_eq(r->upstream->servers.n, 3);
