@@ -15,6 +15,9 @@
 #define KEEP_INTERVAL_S 10
 #define KEEP_PROBES 3
 
+/* SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, of headers that netinet's do not get on with. */
+#define ORIGINAL_DST 80
+
 static void set_int(int fd, int level, int option, int value)
 {
     /* Options that tune; a kernel that lacks one still carries the bytes. */
@@ -79,6 +82,18 @@ int sock_listen(const struct addr *a, int backlog, struct err *e)
     return fd;
 }
 
+bool sock_be_transparent(int listen_fd)
+{
+    struct addr a;
+    int on = 1;
+
+    if (sock_local_addr(listen_fd, &a) != 0)
+        return false;
+    bool v6 = a.u.sa.sa_family == AF_INET6;
+    return setsockopt(listen_fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT,
+                      &on, sizeof(on)) == 0;
+}
+
 int sock_accept(int listen_fd, struct peer *from)
 {
     union {
@@ -126,6 +141,69 @@ int sock_local_addr(int fd, struct addr *out)
         return -1;
     }
     return 0;
+}
+
+/* What conntrack knows of it; without NAT, or without conntrack, nothing. */
+static bool before_nat(int fd, const struct addr *here, struct addr *out)
+{
+    bool v6 = here->u.sa.sa_family == AF_INET6;
+
+    memset(out, 0, sizeof(*out));
+    out->len = v6 ? sizeof(out->u.in6) : sizeof(out->u.in);
+    return getsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, ORIGINAL_DST, &out->u.sa, &out->len) == 0
+        && !addr_equal(out, here);
+}
+
+static bool is_wildcard(const struct addr *a)
+{
+    return a->u.sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr)
+                                         : a->u.in.sin_addr.s_addr == INADDR_ANY;
+}
+
+/* Only an address of this host can be bound to without being transparent: 0, or EADDRNOTAVAIL
+   of another's; whatever else goes wrong says nothing. */
+static int try_to_bind(const struct addr *a)
+{
+    struct addr any_port = *a;
+    int fd = new_socket(a), error = errno;
+
+    if (fd < 0)
+        return error;
+    addr_set_port(&any_port, 0);
+    error = bind(fd, &any_port.u.sa, any_port.len) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+bool sock_is_this_host(const struct peer *p)
+{
+    struct addr a = { .len = sizeof(a.u.in), .u.in.sin_family = AF_INET };
+
+    if (p->family == AF_UNIX)
+        return true;
+    if (p->family == AF_INET) {
+        memcpy(&a.u.in.sin_addr, p->ip, sizeof(a.u.in.sin_addr));
+    } else {
+        a = (struct addr){ .len = sizeof(a.u.in6), .u.in6.sin6_family = AF_INET6 };
+        memcpy(&a.u.in6.sin6_addr, p->ip, sizeof(a.u.in6.sin6_addr));
+    }
+    return try_to_bind(&a) == 0;
+}
+
+bool sock_original_dst(int fd, const struct addr *listening, struct addr *out)
+{
+    struct addr here;
+
+    if (sock_local_addr(fd, &here) != 0 || is_unix(&here))
+        return false;
+    if (before_nat(fd, &here, out))
+        return true;
+    if (addr_equal(&here, listening))
+        return false;
+    *out = here;
+    /* Behind a wildcard, our port at any address of ours is ours. */
+    return !is_wildcard(listening) || addr_port(&here) != addr_port(listening)
+        || try_to_bind(&here) == EADDRNOTAVAIL;
 }
 
 /* The leading part of struct tcp_info that every supported kernel fills; libc's own

@@ -25,6 +25,12 @@
  */
 int sock_listen(const struct addr *a, int backlog, struct err *e);
 
+/*
+ * From now on the kernel hands the socket connections to any address that a TPROXY rule
+ * of nftables sends there. False with errno: EPERM without CAP_NET_ADMIN.
+ */
+bool sock_be_transparent(int listen_fd);
+
 /* Accept one. The descriptor and *from, or -1 and errno. */
 int sock_accept(int listen_fd, struct peer *from);
 
@@ -33,6 +39,16 @@ int sock_connect(const struct addr *a);
 
 /* The address a listening socket really has (port 0 filled in). */
 int sock_local_addr(int fd, struct addr *out);
+
+/*
+ * Where the client wanted to go, of a connection that was redirected to a socket which
+ * listens on `listening` (with its port): to another destination by NAT (nftables
+ * REDIRECT), or to this socket as it was (TPROXY). False: the client came to us.
+ */
+bool sock_original_dst(int fd, const struct addr *listening, struct addr *out);
+
+/* Whether it is an address of this host: not of loopback alone. */
+bool sock_is_this_host(const struct peer *p);
 
 /* The peer's window is shut and it answers our probes: it is slow, not dead. */
 bool sock_peer_stalled(int fd);

@@ -156,3 +156,63 @@ Test(sock, a_shut_window_is_told_from_a_reset)
     close(s);
     close(l);
 }
+
+/* What redirection makes of it, tests/flow/test_65_transparent.py shows. */
+Test(sock, who_came_to_us_was_not_redirected)
+{
+    static const struct {
+        const char *listen, *dial;
+    } cases[] = {
+        { "127.0.0.1:0", "127.0.0.1" }, { "0.0.0.0:0", "127.0.0.1" }, { "0.0.0.0:0", "127.0.0.9" },
+        { "[::1]:0", "[::1]" },         { "[::]:0", "[::1]" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct addr real, dst;
+        struct peer from;
+        char text[ADDR_TEXT_MAX];
+        int l = listen_on(cases[i].listen, &real);
+        snprintf(text, sizeof(text), "%s:%u", cases[i].dial, addr_port(&real));
+        struct addr to = parse(text);
+        int c = sock_connect(&to), s = accept_now(l, &from);
+
+        cr_expect_not(sock_original_dst(s, &real, &dst), "%s", text);
+        cr_expect(sock_is_this_host(&from));
+        close(c);
+        close(s);
+        close(l);
+    }
+}
+
+/* As TPROXY hands them out: at an address that the socket is not bound to. */
+Test(sock, who_arrived_elsewhere_was_redirected)
+{
+    struct addr real, dst, other = parse("127.0.0.1:9042");
+    struct peer from;
+    int l = listen_on("127.0.0.1:0", &real);
+    int c = sock_connect(&real), s = accept_now(l, &from);
+
+    cr_expect(sock_original_dst(s, &other, &dst));
+    cr_expect(addr_equal(&dst, &real));
+    other = parse("0.0.0.0:9042");
+    cr_expect(sock_original_dst(s, &other, &dst));
+    close(c);
+    close(s);
+    close(l);
+}
+
+Test(sock, knows_the_addresses_of_this_host)
+{
+    struct peer p;
+    struct addr ours = parse("127.0.0.1:1"), v6 = parse("[2001:db8::1]:1"),
+                theirs = parse("192.0.2.1:1"), path = parse("unix:/run/x");
+
+    peer_from(&ours.u.sa, &p);
+    cr_expect(sock_is_this_host(&p));
+    peer_from(&theirs.u.sa, &p);
+    cr_expect_not(sock_is_this_host(&p));
+    peer_from(&v6.u.sa, &p);
+    cr_expect_not(sock_is_this_host(&p));
+    peer_from(&path.u.sa, &p);
+    cr_expect(sock_is_this_host(&p));
+}
