@@ -118,13 +118,31 @@ static const char *hint_for(int code)
     return NULL;
 }
 
-static void complain(struct diags *d, const struct conf_listener *l, const struct err *e, int code)
+static void complain(struct diags *d, enum diag_level level, const struct conf_listener *l,
+                     const char *message, const char *hint)
 {
     char *section = mem_printf("listener %s", l->head.name);
     struct diag_at where = { .at = l->head.at, .section = section };
 
-    diag_add(d, DIAG_ERROR, where, hint_for(code), "%s", e->text);
+    diag_add(d, level, where, hint, "%s", message);
     free(section);
+}
+
+/* Where connections are redirected to, they may come by TPROXY. A socket that was made so for
+   an earlier edition stays so: without a rule of nftables it makes no difference. */
+static void be_transparent(const struct point *p, const struct conf_listener *l, struct diags *d)
+{
+    bool wanted = false;
+
+    for (size_t i = 0; i < l->nroutes; i++)
+        wanted = wanted || l->routes[i]->transparent;
+    for (size_t i = 0; wanted && i < p->nfds; i++)
+        if (!sock_be_transparent(p->fds[i])) {
+            complain(d, DIAG_WARNING, l,
+                     "without CAP_NET_ADMIN the kernel hands out no connections by TPROXY",
+                     "start it as root, or redirect connections with REDIRECT alone");
+            return;
+        }
 }
 
 struct listen_set *listen_set_open(const struct listen_set *running, const struct conf *c,
@@ -150,10 +168,11 @@ struct listen_set *listen_set_open(const struct listen_set *running, const struc
             p = point_open(&l->addr, nworkers, &e);
         s->points[i] = p;
         if (p == NULL) {
-            complain(d, l, &e, errno);
+            complain(d, DIAG_ERROR, l, e.text, hint_for(errno));
             ok = false;
             continue;
         }
+        be_transparent(p, l, d);
         for (size_t w = 0; w < nworkers; w++)
             s->fds[w][i] = p->fds[p->nfds == 1 ? 0 : w];
     }

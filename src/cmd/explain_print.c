@@ -39,7 +39,12 @@ static void line(const char *label, const char *fmt, ...)
 /* "127.0.0.1:9042, db.example:9042", the caller's. */
 static char *upstream_text(const struct conf_upstream *u)
 {
-    char *text = mem_strdup(u->servers.builtin_page ? "builtin:page" : "");
+    if (u->servers.original && u->servers.original_port != 0)
+        return mem_printf("where the client wanted to go, but to port %u",
+                          u->servers.original_port);
+    char *text = mem_strdup(u->servers.builtin_page ? "builtin:page"
+                            : u->servers.original   ? "where the client wanted to go"
+                                                    : "");
 
     for (size_t i = 0; i < u->servers.n; i++) {
         char *longer = mem_printf("%s%s%s", text, i > 0 ? ", " : "", u->servers.v[i].written);
@@ -52,8 +57,14 @@ static char *upstream_text(const struct conf_upstream *u)
 /* The names that its servers must have, or are asked for; the caller's. "": none. */
 static char *names_text(const struct conf_upstream *u, bool asked)
 {
-    char *text = mem_strdup("");
+    if (u->servers.original && asked) {
+        const char *name = snap_upstream_sni(u, "0.0.0.0");
+        return name != NULL ? mem_printf(", asked for %s", name) : mem_strdup("");
+    }
+    if (u->servers.original)
+        return mem_printf(" as %s", snap_upstream_name(u, "the address that it went to"));
 
+    char *text = mem_strdup("");
     for (size_t i = 0; i < u->servers.n; i++) {
         char room[DIAL_NAME_MAX];
         const char *host = snap_upstream_host(u->servers.v[i].written, room);

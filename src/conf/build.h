@@ -74,6 +74,9 @@ void build_refs(struct builder *b);
    references and before all that judges. */
 void build_presets(struct builder *b);
 
+/* What must hold of routes to which connections are redirected. Part of build_refs(). */
+void build_transparent(struct builder *b);
+
 /* Who listens where: conf->listeners becomes one for each address, in the order in
    which routes name them. Part of build_refs(). */
 void build_listeners(struct builder *b);

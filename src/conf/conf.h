@@ -78,7 +78,10 @@ struct conf_server {
 struct conf_servers {
     struct conf_server *v;
     size_t n;
-    bool builtin_page;          /* server = builtin:page; then there is no other */
+    /* Either stands alone. */
+    bool builtin_page;          /* server = builtin:page */
+    bool original;              /* server = original: where a redirected client wanted to go */
+    uint16_t original_port;     /* … but to this port there; 0: to that one */
 };
 
 enum conf_check_kind {
@@ -173,6 +176,7 @@ struct conf_route {
     uint64_t idle_timeout_ms;   /* 0: none */
     int on_expiry;              /* enum conf_on_expiry */
     struct conf_strs plaintext_from;    /* networks */
+    bool transparent;           /* its connections are redirected: their upstream is `original` */
     char *preset;               /* its name; what it says is in the other fields. NULL: none */
 };
 

@@ -16,6 +16,7 @@ libconf_a_SOURCES = \
 	src/conf/sections.c \
 	src/conf/settings.c src/conf/settings.h \
 	src/conf/source.c src/conf/source.h \
+	src/conf/transparent.c \
 	src/conf/type_addresses.c src/conf/type_lists.c src/conf/type_parts.h \
 	src/conf/type_parse.c \
 	src/conf/type_print.c \

@@ -259,6 +259,7 @@ void build_refs(struct builder *b)
             resolve(b, &b->refs[i]);
     build_presets(b);
     build_modes(b);
+    build_transparent(b);
     for (size_t i = 0; i < c->nroutes; i++) {
         settle_client_auth(b, c->routes[i]);
         build_admission(b, c->routes[i]);

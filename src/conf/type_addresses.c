@@ -126,14 +126,36 @@ static int parse_numeric_server(struct span text, struct conf_server *out, struc
     return 0;
 }
 
-/* 1: it is the page. 0: a server. -1: neither. */
-static int parse_builtin(struct span text, struct refusal *r)
+/* The servers that are no address and no name, and stand alone. 1: it is one. 0: it is none.
+   -1: a wrong one. */
+static int parse_special(struct span text, struct conf_servers *out, struct refusal *r)
 {
-    if (str_eq(text, TYPE_BUILTIN_PAGE))
+    static const size_t len = sizeof(TYPE_ORIGINAL) - 1;
+    uint64_t port;
+
+    if (str_eq(text, TYPE_BUILTIN_PAGE)) {
+        out->builtin_page = true;
         return 1;
+    }
     if (text.len >= 8 && memcmp(text.p, "builtin:", 8) == 0)
         return err_setx(&r->why, "the only builtin is %s", TYPE_BUILTIN_PAGE);
-    return 0;
+    if (text.len < len || memcmp(text.p, TYPE_ORIGINAL, len) != 0
+        || (text.len > len && text.p[len] != ':'))
+        return 0;
+    if (text.len > len) {
+        if (!str_u64((struct span){ text.p + len + 1, text.len - len - 1 }, 65535, &port))
+            return err_setx(&r->why, "a port is a number from 1 to 65535");
+        if (port == 0)
+            return refuse_port(r);
+        out->original_port = (uint16_t)port;
+    }
+    out->original = true;
+    return 1;
+}
+
+static const char *special_name(const struct conf_servers *s)
+{
+    return s->builtin_page ? TYPE_BUILTIN_PAGE : s->original ? TYPE_ORIGINAL : NULL;
 }
 
 /* A path's case counts, a name's does not; localhost is the address that it stands for. */
@@ -146,16 +168,19 @@ static bool is_same_server(const struct conf_server *a, const struct conf_server
 
 int type_parse_server(struct span text, struct conf_servers *out, struct refusal *r)
 {
+    struct conf_servers special = { 0 };
     struct conf_server s = { 0 };
-    int builtin = parse_builtin(text, r);
+    int is_special = parse_special(text, &special, r);
+    const char *alone = special_name(out);
 
-    if (builtin < 0)
+    if (is_special < 0)
         return -1;
-    if (out->builtin_page || (builtin == 1 && out->n > 0))
-        return err_setx(&r->why, "%s is alone: no other server stands beside it",
-                        TYPE_BUILTIN_PAGE);
-    if (builtin == 1) {
-        out->builtin_page = true;
+    if (alone == NULL && out->n > 0)
+        alone = special_name(&special);
+    if (alone != NULL)
+        return err_setx(&r->why, "%s is alone: no other server stands beside it", alone);
+    if (is_special == 1) {
+        *out = special;
         return 0;
     }
     if ((is_host_name(text) ? parse_name : parse_numeric_server)(text, &s, r) < 0)

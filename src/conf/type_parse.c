@@ -320,7 +320,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_RULE: return "KIND:PATTERN";
     case TYPE_NETWORKS: return "loopback|anywhere|NETWORK,…";
     case TYPE_ADDRESS: return "ADDRESS";
-    case TYPE_SERVER: return "ADDRESS|NAME:PORT|builtin:page";
+    case TYPE_SERVER: return "ADDRESS|NAME:PORT|original|builtin:page";
     case TYPE_PROTOCOLS: return "VERSION,…";
     case TYPE_LOG_FORMAT: return "text|json";
     case TYPE_LOG_LEVEL: return "error|warn|info|debug";

@@ -14,6 +14,7 @@ const char *const *type_words(enum conf_type t);
 extern const char *const type_protocols[TYPE_PROTOCOL_COUNT];
 
 #define TYPE_BUILTIN_PAGE "builtin:page"
+#define TYPE_ORIGINAL     "original"
 
 /* The types that take several values: one value each call. 0 or -1. */
 int type_parse_file(struct span text, const char *file, struct conf_strs *out);

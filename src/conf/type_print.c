@@ -113,6 +113,12 @@ static void each_server(const struct conf_servers *s, type_line_fn *fn, void *ar
 {
     if (s->builtin_page)
         fn(TYPE_BUILTIN_PAGE, arg);
+    if (s->original) {
+        char text[32];
+        snprintf(text, sizeof(text), s->original_port ? "%s:%u" : "%s", TYPE_ORIGINAL,
+                 s->original_port);
+        fn(text, arg);
+    }
     for (size_t i = 0; i < s->n; i++)
         fn(s->v[i].written, arg);
 }

@@ -21,6 +21,7 @@ static void conn_free(struct conn *c)
     free(c->header);
     free(c->refusal);
     conn_secure_free(c->secure);
+    free(c->original);
     snapshot_unref(c->snap);
     free(c);
 }
@@ -108,6 +109,8 @@ static void close_streams(struct conn *c, enum reason why)
     case REASON_UPSTREAM_TLS_CUT:
     case REASON_UPSTREAM_TLS_BROKEN:
     case REASON_PLAINTEXT_REFUSED:
+    case REASON_NOT_REDIRECTED:
+    case REASON_REDIRECT_LOOP:
         down = true;
         break;
     case REASON_UPSTREAM_REFUSED:
@@ -170,6 +173,7 @@ void conn_end(struct conn *c, enum reason why)
     conn_source_leave(c);
     conn_leave_servers(c);
     conn_drain_forget(c);
+    conn_original_leave(c);
 
     close_streams(c, lingered ? REASON_DONE : why);
     relay_drop(&c->relay, &env->pool);
@@ -259,6 +263,7 @@ void conn_env_free(struct conn_env *env)
     pages_close(&env->pages);
     tls_sessions_free(env->sessions);
     bufpool_free(&env->pool);
+    free(env->dialling);
 }
 
 unsigned conn_cut_all(struct conn_env *env)

@@ -43,6 +43,7 @@ struct conn_env {
     struct list ended;          /* to be freed at the end of this turn */
     struct list pages;          /* built-in origins being served (page.h) */
     struct loop_task reap;
+    struct conn **dialling;     /* conn_original.c; NULL before the first of these */
     const struct snapshot *current;     /* in force: conn_env_current() */
     struct loop_task review;    /* connections that `current` has not judged yet are at the head */
     unsigned open;              /* length of conns */

@@ -37,6 +37,8 @@ static void addresses(const struct conn *c, struct proxyhdr_facts *f)
     f->to.family = AF_UNIX;
     if (c->header != NULL)
         f->to = c->header->to;
+    else if (c->original != NULL)
+        peer_from(&c->original->addr.u.sa, &f->to);
     else if (sock_local_addr(c->client.fd, &here) == 0)
         peer_from(&here.u.sa, &f->to);
 }

@@ -106,6 +106,8 @@ static uint64_t dial_time_left(const struct conn *c)
 
 const struct addr *conn_server(const struct conn *c)
 {
+    if (c->original != NULL)
+        return &c->original->addr;
     if (c->endpoint != NULL)
         return &c->endpoint->addr;
     return c->ntried > 0 ? &c->tried[c->ntried - 1]->addr : NULL;
@@ -113,6 +115,8 @@ const struct addr *conn_server(const struct conn *c)
 
 const char *conn_server_written(const struct conn *c)
 {
+    if (c->original != NULL)
+        return c->original->text;
     if (c->endpoint != NULL)
         return c->endpoint->server;
     return c->ntried > 0 ? c->tried[c->ntried - 1]->server : c->route->conf->upstream->head.name;
@@ -156,6 +160,12 @@ static int begin(struct conn *c)
 {
     if (c->route->conf->upstream->servers.builtin_page)
         return open_page(c);
+    if (c->original != NULL) {
+        int fd = sock_connect(&c->original->addr);
+        if (fd >= 0)
+            conn_original_dialled(c, fd);
+        return fd;
+    }
     if (c->endpoint == NULL) {
         switch (pick(c)) {
         case PICK_OK: break;
@@ -174,7 +184,7 @@ static void dial(struct conn *c)
         /* A Unix socket with a full queue cannot be waited for, only tried again. */
         if (errno == EAGAIN)
             conn_deadline(c, DIAL_AGAIN_MS);
-        else if (c->endpoint == NULL && errno == EPERM)
+        else if (conn_server(c) == NULL && errno == EPERM)
             conn_end(c, REASON_UPSTREAM_FORBIDDEN);
         else
             failed(c, errno);
@@ -195,6 +205,8 @@ static void dial(struct conn *c)
 
 void conn_connect_enter(struct conn *c)
 {
+    if (c->route->conf->transparent && c->original == NULL && !conn_original_find(c))
+        return;
     c->at.dialled = loop_now_us(c->env->loop);
     /* The client's bytes wait in the kernel meanwhile. */
     if (stream_want(&c->client, 0) != 0)
@@ -230,7 +242,7 @@ void conn_connect_timeout(struct conn *c)
 
     if (!stream_is_open(&c->upstream) && dial_time_left(c) > 1)
         dial(c);
-    else if (c->endpoint == NULL && !page)
+    else if (conn_server(c) == NULL && !page)
         conn_end(c, REASON_UPSTREAM_UNKNOWN);
     else
         failed(c, ETIMEDOUT);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/sock.h"
 #include "proto/hello.h"
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
@@ -49,14 +50,21 @@ static void begin_plaintext(struct conn *c)
     conn_enter(c, CONN_CONNECT);
 }
 
+/* A program of this host. What it dials elsewhere is redirected with the address that it has
+   towards there. */
+static bool is_from_here(const struct conn *c)
+{
+    return c->peer.family == AF_UNIX || peer_is_loopback(&c->peer)
+        || (c->route->conf->transparent && sock_is_this_host(&c->peer));
+}
+
 /* Where plaintext alone comes in: by default, programs of this host. */
 static void begin_originating(struct conn *c)
 {
     const struct nets *from = &c->route->plaintext_from;
     bool told_unix = c->header != NULL && c->peer.family == AF_UNIX;
-    bool here = c->peer.family == AF_UNIX || peer_is_loopback(&c->peer);
 
-    if (told_unix || (from->n > 0 ? !nets_have(from, &c->peer) : !here))
+    if (told_unix || (from->n > 0 ? !nets_have(from, &c->peer) : !is_from_here(c)))
         conn_end(c, REASON_PLAINTEXT_REFUSED);
     else
         begin_plaintext(c);

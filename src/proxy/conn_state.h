@@ -35,6 +35,12 @@ struct conn_header {
     struct peer to;             /* the address that the client had dialled */
 };
 
+/* Where a redirected client wanted to go, with the port that the upstream says. */
+struct conn_original {
+    struct addr addr;
+    char text[ADDR_TEXT_MAX];
+};
+
 struct conn {
     struct list link;           /* env->conns, or env->ended */
     struct conn_env *env;
@@ -52,6 +58,7 @@ struct conn {
     struct conn_refusal *refusal;   /* NULL: admitted, or not judged */
     struct conn_secure *secure; /* NULL: plaintext goes to the upstream, or nothing yet */
     uint16_t port;              /* that it was accepted on */
+    uint16_t dialled_port;      /* of ours, towards `original`; 0: none */
     uint32_t number;            /* of the listener, for the keys below */
     uint64_t at_listener, at_source;    /* counted as open by these keys; 0: not */
     uint64_t id;
@@ -61,6 +68,7 @@ struct conn {
     struct {                    /* monotonic microseconds; 0: not reached */
         uint64_t accepted, secured, dialled, connected, upstream_secured, first;
     } at;
+    struct conn_original *original;     /* of a redirected client; else NULL */
     struct endpoint *endpoint;  /* joined: the server it is with, or tried last */
     struct endpoint **tried;    /* others that failed it, held; NULL: none did */
     unsigned ntried;
@@ -119,6 +127,13 @@ bool conn_source_read(struct conn *c);
 bool conn_source_admit(struct conn *c);
 void conn_source_leave(struct conn *c);
 void conn_source_fail(struct conn *c, const char *what, enum reason why);   /* of the header */
+
+/* Of a route that is transparent (conn_original.c): where its client wanted to go, false when that
+   ended the connection; then, that it is being dialled there with this descriptor; and that this
+   is over. */
+bool conn_original_find(struct conn *c);
+void conn_original_dialled(struct conn *c, int fd);
+void conn_original_leave(struct conn *c);
 
 /* Why it is not admitted, for its log lines; what does not fit in memory is not told. */
 struct conn_refusal *conn_refusal_of(const struct identity *who, const char *rule);

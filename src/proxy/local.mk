@@ -7,6 +7,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_drain.c \
 	src/proxy/conn_handshake.c \
 	src/proxy/conn_linger.c \
+	src/proxy/conn_original.c \
 	src/proxy/conn_relay.c \
 	src/proxy/conn_review.c \
 	src/proxy/conn_secure.c \

@@ -12,6 +12,7 @@ unit_conf_SOURCES = \
 	tests/unit/conf/test_rules.c \
 	tests/unit/conf/test_sample.c \
 	tests/unit/conf/test_source.c \
+	tests/unit/conf/test_transparent.c \
 	tests/unit/conf/test_wording.c
 unit_conf_CFLAGS = $(UNIT_CFLAGS)
 unit_conf_CPPFLAGS = $(AM_CPPFLAGS) -DTOP_SRCDIR='"$(abs_top_srcdir)"'

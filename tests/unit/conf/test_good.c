@@ -129,6 +129,7 @@ static const char full[] =
     "groups = X25519:P-256\n"
     "session_tickets = off\n"
     "idle_timeout = 1h\n"
+    "transparent = off\n"
     "preset = etcd\n"
     "[store shop]\n"
     "dir = certs.d\n"
