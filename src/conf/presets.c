@@ -137,14 +137,18 @@ static void fill(struct builder *b, struct conf_head *h, const struct preset_row
 }
 
 /* Whose key it is; NULL: nobody's, for there is no TLS on that side. What a preset says of a
-   route is about its clients' TLS, always. */
+   route is about its clients' TLS, always; and checks, which show no certificate, are no matter
+   for a server that may ask for one. */
 static struct conf_head *whose(struct conf_route *r, enum conf_key key)
 {
     bool tls_key = key >= KEY_UPSTREAM_TLS_TRUST && key <= KEY_UPSTREAM_TLS_PROTOCOLS;
 
     if (conf_keys[key].section == SECTION_ROUTE)
         return conf_takes_tls(r) ? &r->head : NULL;
-    return r->upstream == NULL || (tls_key && !conf_dials_tls(r)) ? NULL : &r->upstream->head;
+    if (r->upstream == NULL || (tls_key && !conf_dials_tls(r))
+        || (key == KEY_UPSTREAM_CHECK && (conf_dials_tls(r) || r->upstream->servers.builtin_page)))
+        return NULL;
+    return &r->upstream->head;
 }
 
 void build_presets(struct builder *b)

@@ -27,6 +27,9 @@ static void check_on(struct builder *b, const struct conf_route *r)
         return;
     }
     check_listen(b, r);
+    if (u != NULL && u->servers.original && u->check.kind > CHECK_AUTO)
+        build_error(b, conf_at(&u->head, KEY_UPSTREAM_CHECK, NULL), "leave it out",
+                    "original destinations are not known before they are dialled");
     if (u == NULL || u->servers.original || build_was_refused(b, &u->head, KEY_UPSTREAM_SERVER))
         return;
     char *hint = mem_printf("write server = original in [%s], or original:PORT where TLS has a "

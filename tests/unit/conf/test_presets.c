@@ -56,7 +56,7 @@ static char *with_preset(const char *preset, const char *more)
                       asks_for_certificates(preset) ? "trust = t\n" TRUST : "");
 }
 
-/* Some line of the text is `key = value   ; origin`; a list is told by its first line. */
+/* Some line of the text is `key = value   ; origin`; of a list it may be the first item. */
 static bool tells(const char *dump, const char *key, const char *value, const char *origin)
 {
     char *begin = mem_printf("\n%s = ", key), *end = mem_printf("; %s\n", origin);
@@ -64,7 +64,8 @@ static bool tells(const char *dump, const char *key, const char *value, const ch
 
     for (const char *at = dump; !found && (at = strstr(at, begin)) != NULL; at += strlen(begin)) {
         const char *text = at + strlen(begin), *eol = strchr(text, '\n'), *tail = strstr(text, end);
-        size_t len = strcspn(text, " \n");
+        const char *blanks = strstr(text, "  ");
+        size_t len = blanks != NULL ? (size_t)(blanks - text) : 0;
         found = tail != NULL && tail < eol && strncmp(text, value, len) == 0;
     }
     free(begin);
@@ -76,7 +77,9 @@ Test(presets, each_fills_its_keys_and_dump_says_so)
 {
     for (const struct preset_row *row = preset_rows; row->preset != NULL; row++) {
         struct diags d;
-        char *ini = bridged(row->preset), *origin = mem_printf("preset %s", row->preset);
+        bool is_check = row->key == KEY_UPSTREAM_CHECK;
+        char *ini = is_check ? with_preset(row->preset, "") : bridged(row->preset);
+        char *origin = mem_printf("preset %s", row->preset);
         struct conf *c = build_ini(ini, &d);
         char *dump = dump_text(c);
 
@@ -120,6 +123,56 @@ Test(presets, routes_that_share_an_upstream_may_agree)
 
     cr_expect_eq(d.n, 0, "%s", findings(&d));
     cr_expect(tells(dump, "tls_alpn", "h2", "preset medusa"), "%s", dump);
+    free(dump);
+    conf_free(c);
+    diags_free(&d);
+}
+
+Test(presets, routes_that_share_an_upstream_may_not_disagree)
+{
+    static const char both[] =
+        STORE ROUTE "preset = cassandra-cql\n"
+        "[route b]\nlisten = 127.0.0.1:3\nstore = s\nupstream = u\npreset = zookeeper\n" UPSTREAM;
+    struct diags d;
+
+    refuse(both,
+           &(struct expected){ DIAG_ERROR, 12, "preset",
+                               "check of [upstream u] would be \"zookeeper\", and \"cql\" by "
+                               "preset cassandra-cql of [route r]",
+                               "write check in [upstream u], or make an [upstream] for each" });
+    char *settled = mem_printf("%scheck = tcp\n", both);
+    struct conf *c = build_ini(settled, &d);
+    cr_expect_eq(c->upstreams[0]->check.kind, CHECK_TCP);
+    cr_expect_eq(d.n, 0, "%s", findings(&d));
+    free(settled);
+    conf_free(c);
+    diags_free(&d);
+}
+
+/* Who speaks TLS may ask for a certificate, which checks do not show. */
+Test(presets, leave_checks_of_tls_alone)
+{
+    struct diags d;
+    struct conf *c = build_ini("[route r]\nmode = originate\nlisten = 127.0.0.1:1\nupstream = u\n"
+                               "preset = etcd\n" UPSTREAM "tls_trust = t\n" TRUST, &d);
+
+    cr_expect_eq(c->upstreams[0]->check.kind, CHECK_AUTO);
+    conf_free(c);
+    diags_free(&d);
+}
+
+/* What it has stands in no section, and dump tells it all the same. */
+Test(presets, dump_tells_of_an_upstream_without_a_section)
+{
+    struct diags d;
+    struct conf *c = build_ini(STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\n"
+                               "upstream = 127.0.0.1:2\npreset = cassandra-cql\n", &d);
+    char *dump = dump_text(c);
+
+    cr_expect_not_null(strstr(dump, "\n; upstream 127.0.0.1:2 has, too: check = cql "), "%s", dump);
+    conf_free(c);
+    c = build_ini(dump, &d);
+    cr_expect_eq(c->upstreams[0]->check.kind, CHECK_CQL);
     free(dump);
     conf_free(c);
     diags_free(&d);

@@ -59,6 +59,8 @@ static const struct {
       { DIAG_ERROR, 11, "server", "original is alone", "" } },
     { TRUST ROUTE "transparent = on\n" UPSTREAM("original:0"),
       { DIAG_ERROR, 10, "server", "port 0", "" } },
+    { TRUST ROUTE "transparent = on\n" UPSTREAM("original") "check = tcp\n",
+      { DIAG_ERROR, 11, "check", "not known before", "leave it out" } },
     { TRUST ROUTE "transparent = on\n" UPSTREAM("original:x"),
       { DIAG_ERROR, 10, "server", "a port is a number", "" } },
 };
