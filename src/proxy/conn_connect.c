@@ -170,6 +170,7 @@ static int begin(struct conn *c)
         switch (pick(c)) {
         case PICK_OK: break;
         case PICK_FORBIDDEN: errno = EPERM; return -1;
+        case PICK_NAMELESS: errno = EHOSTUNREACH; return -1;
         default: errno = EAGAIN; return -1;     /* its name is being resolved */
         }
     }

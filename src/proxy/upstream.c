@@ -337,14 +337,27 @@ struct choice {
     enum upstream_pick why;     /* there is none */
 };
 
-static void consider(struct choice *c, struct endpoint *e, bool tls,
+/* PICK_OK: it may go there. What a configuration demands is right for its own servers; an older one
+   may know none that is without a name. */
+static enum upstream_pick judge(const struct conf_upstream *conf, const struct endpoint *e)
+{
+    if (!conf->tls)
+        return e->plain ? PICK_OK : PICK_FORBIDDEN;
+    if (conf->tls_verify == VERIFY_FULL && conf->tls_name == NULL
+        && e->addr.u.sa.sa_family == AF_UNIX)
+        return PICK_NAMELESS;
+    return PICK_OK;
+}
+
+static void consider(struct choice *c, struct endpoint *e, const struct conf_upstream *conf,
                      const struct upstream_ask *ask)
 {
     enum endpoint_state state = endpoint_state(e, ask->now_us);
+    enum upstream_pick may = judge(conf, e);
 
-    if (!tls && !e->plain) {
+    if (may != PICK_OK) {
         if (c->why == PICK_NO_ADDRESS)
-            c->why = PICK_FORBIDDEN;
+            c->why = may;
         return;
     }
     c->why = PICK_NONE_LEFT;
@@ -356,8 +369,8 @@ static void consider(struct choice *c, struct endpoint *e, bool tls,
     c->v[c->n++] = e;
 }
 
-/* Whether what it sends is plaintext is for the connection's own configuration to say, which may
-   be an older one than the group's; where plaintext may go, for the newest. */
+/* What it sends, and what it demands of a server, is for the connection's own configuration to say,
+   which may be an older one than the group's; where plaintext may go, for the newest. */
 static struct choice choose(const struct group *g, const struct conf_upstream *conf,
                             const struct upstream_ask *ask, struct endpoint **scratch)
 {
@@ -365,7 +378,7 @@ static struct choice choose(const struct group *g, const struct conf_upstream *c
 
     for (size_t i = 0; i < g->nservers; i++)
         for (size_t k = 0; k < g->servers[i].n; k++)
-            consider(&c, g->servers[i].v[k], conf->tls, ask);
+            consider(&c, g->servers[i].v[k], conf, ask);
     return c;
 }
 

@@ -62,6 +62,7 @@ enum upstream_pick {
     PICK_OK,
     PICK_NO_ADDRESS,            /* its names are not resolved yet */
     PICK_FORBIDDEN,             /* plaintext_to allows none of its addresses */
+    PICK_NAMELESS,              /* the name of none could be verified, as is demanded */
     PICK_NONE_LEFT,             /* all were tried */
 };
 

@@ -99,10 +99,14 @@ void tls_conn_accepted(struct tls_conn *t)
 
 /* --- the connection --- */
 
+/* Of no name, or an empty one, OpenSSL would take every certificate's; and with a dot at its
+   beginning every one below it. */
 static int expect_name(SSL *ssl, const char *name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
+    if (name == NULL || name[0] == '\0' || name[0] == '.')
+        return 0;
     return addr_is_ip(name) ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
                             : X509_VERIFY_PARAM_set1_host(param, name, 0);
 }

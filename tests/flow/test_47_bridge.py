@@ -12,6 +12,7 @@ from harness.gate import run
 from harness.origin import echo, receive, reset
 from harness.proxy_header import read_header
 from harness.tls_origin import OverTls, server_context
+from test_45_upstream_groups import rewrite
 from test_46_originate import FAILED, MIB
 
 
@@ -31,13 +32,20 @@ def service(origin, certs):
 
 
 @pytest.fixture
-def bridge(certs, sallyport, config):
-    """bridge(server, keys={…}, **route): a route that trusts the other CA for its server."""
-    def start(server, keys=None, env=None, **route):
+def bridging(certs, config):
+    """bridging(server, keys={…}, **route): a route that trusts the other CA for its server."""
+    def make(server, keys=None, **route):
         sections = config(server, upstream_keys={"tls_trust": "far", **(keys or {})},
                           mode="bridge", **route)
         sections["trust far"] = {"ca": certs.other_ca.cert}
-        return sallyport(sections, env=env)
+        return sections
+    return make
+
+
+@pytest.fixture
+def bridge(bridging, sallyport):
+    def start(server, keys=None, env=None, **route):
+        return sallyport(bridging(server, keys, **route), env=env)
     return start
 
 
@@ -196,3 +204,16 @@ def test_explain_says_whom_it_believes(bridge, service):
     assert said.returncode == 0, said
     assert "verified by [trust far] as db.example" in said.stdout, said.stdout
     assert "showing no certificate" in said.stdout
+
+
+def test_a_reload_leads_nobody_past_the_name_that_it_demands(bridging, sallyport, service, origin,
+                                                             certs, open_folder):
+    """A connection keeps its own demands, and goes to the servers of now. A Unix socket has no
+    name of its own: it is for who has a tls_name."""
+    proxy = sallyport(bridging(service().address))
+    unix = origin(echo, path=open_folder / "far.sock")
+    now = bridging(unix.address, keys={"tls_name": "127.0.0.1"})
+    with Careful(proxy.address, certs, cut_at=100,
+                 before_cut=lambda _: rewrite(proxy, now)) as c:
+        c.handshake()
+        assert proxy.await_access(route="main")["reason"] == "upstream-failed"

@@ -413,6 +413,23 @@ Test(upstream, a_connection_of_an_older_snapshot_takes_no_plaintext_where_tls_go
     conf_free(older);
 }
 
+/* It demands the names of its servers; by now there is one that has none, and a tls_name. */
+Test(upstream, a_connection_of_an_older_snapshot_goes_to_none_whose_name_it_cannot_verify)
+{
+    configure("server = 127.0.0.1:1\n");
+    struct conf *older = conf, *next = with("server = unix:/run/far.sock\n");
+    older->upstreams[0]->tls = next->upstreams[0]->tls = true;
+    next->upstreams[0]->tls_name = mem_strdup("db.example");
+    upstreams_apply(u, next);
+    cr_expect_null(pick());
+    cr_expect_eq(why, PICK_NAMELESS);
+    conf = next;
+    struct endpoint *e = pick();
+    cr_expect_not_null(e);
+    endpoint_leave(e);
+    conf_free(older);
+}
+
 Test(upstream, news_cannot_lead_elsewhere)
 {
     configure("server = 127.0.0.1:1\n" NAMED);

@@ -213,6 +213,31 @@ Test(client, says_which_names_there_are_and_which_was_expected)
     cr_expect_eq(r.failure.side, SIDE_SERVER);
 }
 
+/* OpenSSL would verify none of them, or any host of a domain. */
+Test(client, that_verifies_names_begins_with_no_name_that_is_none)
+{
+    static const char *const names[] = { NULL, "", ".example" };
+    struct trust *t = root_trust();
+    struct tls_client_policy p = POLICY(t, TLS_VERIFY_FULL);
+    struct tls_client *c = client_of(&p, NULL);
+    struct err e = ERR_INIT;
+    struct loop *l = loop_new(&e);
+    struct stream s;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct tls_dial dial = { .name = names[i], .policy = any_policy, .server = "db:1" };
+        int pair[2];
+        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+        cr_assert_eq(stream_open(&s, l, pair[0], ignore, NULL), 0);
+        cr_expect_eq(tls_stream_connect(&s, c, &dial), -1, "%zu", i);
+        stream_close(&s);
+        close(pair[1]);
+    }
+    loop_free(l);
+    tls_client_unref(c);
+    trust_unref(t);
+}
+
 Test(client, refuses_what_is_late_early_or_of_another_issuer)
 {
     struct made late = make_cert(&(struct cert_spec){ .cn = "late", .issuer = &ca,
