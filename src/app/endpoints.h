@@ -12,11 +12,12 @@
 #include <stddef.h>
 
 #include "base/pack.h"
+#include "net/resolve.h"
 #include "proxy/upstream.h"
 
 /* Far more than any configuration needs. */
 #define ENDPOINTS_MAX (16u << 20)
-#define ENDPOINTS_ADDRS_MAX 256u
+#define ENDPOINTS_ADDRS_MAX RESOLVE_MAX
 
 /* One more server. */
 void endpoints_put(struct pack *k, const struct upstream_news *news);

@@ -14,6 +14,7 @@ struct server {
     uint16_t port;              /* with this port */
     struct endpoint **v;        /* each held; a name has none before it is resolved */
     size_t n;
+    bool told;                  /* of it, in the telling that is under way */
 };
 
 struct group {
@@ -21,6 +22,7 @@ struct group {
     struct nets plaintext_to;
     struct server *servers;
     size_t nservers;
+    struct names by_written;    /* places in servers */
     struct endpoint **gone;     /* not its any more, but connections are with them: they may */
     size_t ngone;               /* come back, as addresses of a name do */
     size_t turn;                /* of the endpoint behind the one that was picked last */
@@ -33,6 +35,11 @@ struct upstreams {
     struct endpoint **scratch;  /* for a pick: room for as many as any group has */
     size_t room;
 };
+
+static struct span text(const char *s)
+{
+    return (struct span){ s, strlen(s) };
+}
 
 struct upstreams *upstreams_new(void)
 {
@@ -114,6 +121,19 @@ static bool is_repeated(const struct upstream_addr *v, size_t i)
     return false;
 }
 
+/* True: they are the addresses that it has, and nothing is left to do. */
+static bool server_keep(struct server *s, const struct upstream_addr *v, size_t n)
+{
+    if (n != s->n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!addr_equal(&s->v[i]->addr, &v[i].addr))
+            return false;
+    for (size_t i = 0; i < n; i++)
+        s->v[i]->up = v[i].up;
+    return true;
+}
+
 /* These are its addresses now. What is known of one that it had already stays. */
 static void server_set(struct group *g, struct server *s, const struct upstream_addr *v, size_t n)
 {
@@ -153,6 +173,7 @@ static void group_free(struct group *g)
 {
     servers_drop(g, g->servers, g->nservers);
     forget_gone(g, true);
+    names_free(&g->by_written);
     free(g->gone);
     nets_free(&g->plaintext_to);
     free(g->name);
@@ -202,16 +223,21 @@ static void group_set(struct group *g, const struct conf_upstream *conf)
         }
         *s = *before;
         *before = (struct server){ 0 };
+        free(s->written);
+        s->written = mem_strdup(conf->servers.v[i].written);
         for (size_t k = 0; k < s->n; k++)
             s->v[k]->plain = plaintext_may_go_to(g, &s->v[k]->addr);
     }
     servers_drop(g, old, nold);
     forget_gone(g, false);
+    names_free(&g->by_written);
+    for (size_t i = 0; i < g->nservers; i++)
+        names_add(&g->by_written, text(g->servers[i].written), (uint32_t)i);
 }
 
 static struct group *find(const struct upstreams *u, const char *name)
 {
-    const struct names_item *i = names_find(&u->by_name, (struct span){ name, strlen(name) });
+    const struct names_item *i = names_find(&u->by_name, text(name));
 
     return i != NULL ? u->groups[i->value] : NULL;
 }
@@ -233,7 +259,7 @@ static struct group *add(struct upstreams *u, struct group *g)
     make_room(u, g);
     u->groups = mem_append(u->groups, u->n, sizeof(u->groups[0]));
     u->groups[u->n] = g;
-    names_add(&u->by_name, (struct span){ g->name, strlen(g->name) }, (uint32_t)u->n);
+    names_add(&u->by_name, text(g->name), (uint32_t)u->n);
     u->n++;
     return g;
 }
@@ -244,7 +270,7 @@ static struct group *group_new(const char *name)
 
     g->name = mem_strdup(name);
     /* Workers shall not all begin with the first one. */
-    g->turn = (size_t)endpoint_mix(names_hash((struct span){ name, strlen(name) })
+    g->turn = (size_t)endpoint_mix(names_hash(text(name))
                                    ^ (uint64_t)getpid() << 32);
     return g;
 }
@@ -270,7 +296,7 @@ void upstreams_apply(struct upstreams *u, const struct conf *conf)
         if (g == NULL)
             g = group_new(c->head.name);
         else
-            u->groups[names_find(&u->by_name, (struct span){ g->name, strlen(g->name) })->value] =
+            u->groups[names_find(&u->by_name, text(g->name))->value] =
                 NULL;
         group_set(g, c);
         add(&next, g);
@@ -279,24 +305,42 @@ void upstreams_apply(struct upstreams *u, const struct conf *conf)
     *u = next;
 }
 
-void upstreams_forget_checks(struct upstreams *u)
+void upstreams_learn_begin(struct upstreams *u)
 {
     for (size_t i = 0; i < u->n; i++)
         for (size_t k = 0; k < u->groups[i]->nservers; k++)
-            for (size_t e = 0; e < u->groups[i]->servers[k].n; e++)
-                u->groups[i]->servers[k].v[e]->up = true;
+            u->groups[i]->servers[k].told = false;
 }
 
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news)
 {
     struct group *g = find(u, news->upstream);
-    struct server *s = g != NULL ? find_server(g->servers, g->nservers, news->server) : NULL;
+    const struct names_item *i = g != NULL ? names_find(&g->by_written, text(news->server)) : NULL;
+    struct server *s = i != NULL ? &g->servers[i->value] : NULL;
 
-    if (s == NULL)
+    if (s == NULL || s->told)
+        return;
+    s->told = true;
+    if (server_keep(s, news->v, news->n))
         return;
     server_set(g, s, news->v, news->n);
     forget_gone(g, false);
     make_room(u, g);
+}
+
+bool upstreams_learn_end(struct upstreams *u)
+{
+    bool all_up = true;
+
+    for (size_t i = 0; i < u->n; i++)
+        for (size_t k = 0; k < u->groups[i]->nservers; k++) {
+            struct server *s = &u->groups[i]->servers[k];
+            for (size_t e = 0; e < s->n; e++) {
+                s->v[e]->up = s->v[e]->up || !s->told;
+                all_up = all_up && s->v[e]->up;
+            }
+        }
+    return all_up;
 }
 
 /* A connection that began before a reload may look for one that is gone with it. */

@@ -51,12 +51,15 @@ struct upstream_news {
     const struct upstream_addr *v;
 };
 
-/* Of what is not configured it takes no notice. A list without one that the server may have takes
-   no address away: the last good ones stay. */
+/*
+ * All that is known, server by server, between a begin and an end. Of what is not configured it
+ * takes no notice, nor of what is told of a server for the second time: who tells sets no bound to
+ * the work. A list without an address that the server may have takes none away: the last good ones
+ * stay. What is not mentioned is up. The end says whether all of them are.
+ */
+void upstreams_learn_begin(struct upstreams *u);
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news);
-
-/* Before all that is known is told anew: what is not mentioned then is up. */
-void upstreams_forget_checks(struct upstreams *u);
+bool upstreams_learn_end(struct upstreams *u);
 
 enum upstream_pick {
     PICK_OK,

@@ -286,7 +286,7 @@ void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n)
 
 void worker_learn_begin(struct worker *w)
 {
-    upstreams_forget_checks(w->env.upstreams);
+    upstreams_learn_begin(w->env.upstreams);
 }
 
 void worker_learn(struct worker *w, const struct upstream_news *news)
@@ -296,7 +296,8 @@ void worker_learn(struct worker *w, const struct upstream_news *news)
 
 void worker_learn_end(struct worker *w)
 {
-    conn_leave_down(&w->env);
+    if (!upstreams_learn_end(w->env.upstreams))
+        conn_leave_down(&w->env);
 }
 
 const struct snapshot *worker_snapshot(const struct worker *w)

@@ -235,6 +235,7 @@ Test(upstream, a_connection_tries_each_once)
 
 static void learn(const char *server, size_t n, const struct upstream_addr *v)
 {
+    upstreams_learn_begin(u);
     upstreams_learn(u, &(struct upstream_news){ "u", server, n, v });
 }
 
@@ -258,6 +259,19 @@ Test(upstream, one_that_a_check_found_to_be_down_is_the_last_resort)
     cr_expect_eq(pick_port(), 2, "it failed, the others are down");
     learn("127.0.0.2:2", 1, (struct upstream_addr[]){ at("127.0.0.2:2", false) });
     cr_expect_neq(pick_port(), 0, "all of them down: a check may be wrong");
+}
+
+Test(upstream, that_is_not_mentioned_is_up)
+{
+    configure(THREE);
+    learn("127.0.0.1:1", 1, (struct upstream_addr[]){ at("127.0.0.1:1", false) });
+    cr_expect_not(upstreams_learn_end(u));
+    learn("127.0.0.2:2", 1, (struct upstream_addr[]){ at("127.0.0.2:2", true) });
+    cr_expect(upstreams_learn_end(u));
+    unsigned seen = 0;
+    for (int i = 0; i < 3; i++)
+        seen += pick_port();
+    cr_expect_eq(seen, 1 + 2 + 3);
 }
 
 Test(upstream, what_is_known_outlives_a_reload)
@@ -363,7 +377,7 @@ Test(upstream, a_name_has_no_address_before_it_is_told)
     cr_expect_eq(why, PICK_NO_ADDRESS);
     learn("db.example:7", 0, NULL);
     cr_expect_null(pick());
-    learn("DB.example:7", 2, (struct upstream_addr[]){ at("127.0.0.1:7", true),
+    learn("db.example:7", 2, (struct upstream_addr[]){ at("127.0.0.1:7", true),
                                                        at("[::1]:7", true) });
     struct endpoint *one = pick(), *other = pick();
     cr_assert(one != NULL && other != NULL && one != other);
@@ -374,6 +388,37 @@ Test(upstream, a_name_has_no_address_before_it_is_told)
     cr_expect_eq(pick_port(), 7, "over a reload, too");
     endpoint_leave(one);
     endpoint_leave(other);
+}
+
+/* Who sends the same name a hundred thousand times has the first heard, and no more work done. */
+Test(upstream, is_told_of_once)
+{
+    configure(NAMED);
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.1:7", true) });
+    struct endpoint *first = pick();
+    upstreams_learn(u, &(struct upstream_news){
+        "u", "db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.2:7", true) } });
+    struct endpoint *second = pick();
+    cr_expect_eq(first, second);
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.2:7", true) });
+    struct endpoint *third = pick();
+    cr_expect_neq(first, third);
+    endpoint_leave(first);
+    endpoint_leave(second);
+    endpoint_leave(third);
+}
+
+Test(upstream, keeps_its_news_when_a_reload_spells_it_otherwise)
+{
+    configure("server = db.example:7\n");
+    learn("db.example:7", 1, (struct upstream_addr[]){ at("127.0.0.1:7", true) });
+    configure("server = DB.example:7\n");
+    cr_expect_eq(pick_port(), 7);
+    learn("DB.example:7", 1, (struct upstream_addr[]){ at("127.0.0.2:7", true) });
+    struct endpoint *e = pick();
+    struct addr to = at("127.0.0.2:7", true).addr;
+    cr_expect(addr_equal(&e->addr, &to));
+    endpoint_leave(e);
 }
 
 Test(upstream, plaintext_goes_nowhere_that_is_not_allowed)
