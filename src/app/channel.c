@@ -24,6 +24,7 @@ struct wire {
 
 #define WIRE_MAGIC 0x53504d31u
 #define FDS_PER_PACKET 200u
+#define TURN_MAX 64u            /* packets; then it is the turn of whoever else waits */
 #define QUEUE_MAX 256u          /* packets; a worker that leaves so many unread is stuck */
 
 struct packet {
@@ -293,7 +294,7 @@ static void on_ready(void *arg, unsigned ready)
 
     if (ready & LOOP_WRITE)
         flush(c);
-    while (ready & LOOP_READ) {
+    for (unsigned i = 0; i < TURN_MAX && ready & LOOP_READ; i++) {
         struct wire w;
         int rc = receive_packet(c, &w, fds, &n);
         if (rc == 0)

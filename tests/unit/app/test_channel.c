@@ -326,6 +326,48 @@ Test(channel, a_true_packet_sent_by_hand_is_taken)
     cr_expect_str_eq(here.last.text, "fine");
 }
 
+/* Each message brings the next one, so there is always one more to read. */
+struct flood {
+    struct captured c;
+    struct loop_task next;      /* whatever else the loop has to do */
+    unsigned messages, messages_then;
+};
+
+static void on_flood(void *arg, struct channel_msg *m)
+{
+    struct flood *f = arg;
+
+    (void)m;
+    if (++f->messages < 5000)
+        send_by_hand(&f->c, -1);
+    else
+        loop_stop(here.loop);
+}
+
+static void on_next(void *arg)
+{
+    struct flood *f = arg;
+
+    f->messages_then = f->messages;
+}
+
+Test(channel, that_never_runs_dry_leaves_the_loop_its_turns)
+{
+    struct flood f = { .c = plain() };
+    struct err e = ERR_INIT;
+
+    channel_free(here.ch);
+    cr_assert_eq(channel_pair(fds, &e), 0);
+    here.ch = channel_new(here.loop, fds[0], on_flood, on_closed, &f);
+    cr_assert_not_null(here.ch);
+    loop_task_init(&f.next, on_next, &f);
+    send_by_hand(&f.c, -1);
+    loop_later(here.loop, &f.next);
+    run();
+    cr_expect_eq(f.messages, 5000, "all of them came");
+    cr_expect_leq(f.messages_then, 100);
+}
+
 Test(channel, too_short)
 {
     struct captured c = plain();
