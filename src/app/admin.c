@@ -9,12 +9,14 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "app/admin_sockets.h"
 #include "app/channel.h"
 #include "app/child.h"
+#include "app/endpoints.h"
 #include "app/logsink.h"
 #include "app/memfile.h"
 #include "app/monitor.h"
@@ -24,8 +26,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/schema.h"
 
 #define END_MS 1000u            /* from the end of its channel to its own */
+#define REST_MS 100u            /* between two tellings about servers, and longer for long ones: */
+#define REST_BYTES_PER_MS 16384u
 
 /* A reload that a monitor asked for. It may be gone before the outcome comes. */
 struct asked {
@@ -50,6 +55,8 @@ struct admin {
     bool needed;
     int settings;               /* what it is sent, a file in memory; -1: nothing to look after */
     int endpoints;              /* what it has told last, the same; -1: nothing */
+    struct loop_timer *rest;    /* until it is passed on again */
+    bool resting, owed;         /* … and there is something newer by now */
 };
 
 /* --- what it is for --- */
@@ -158,18 +165,50 @@ static void send_file(struct admin *a, enum channel_kind kind, int fd)
         kill(a->pid, SIGKILL);
 }
 
-/* Kept for the next one, and passed on unread. */
+/* The more there is to read, the longer the workers are left in peace afterwards: names that
+   change all the time, or a monitor that is not ours any more, shall not keep them from serving. */
+static uint64_t rest_ms(int fd)
+{
+    struct stat st;
+    uint64_t size = fstat(fd, &st) == 0 && st.st_size > 0 ? (uint64_t)st.st_size : 0;
+
+    return REST_MS + (size < ENDPOINTS_MAX ? size : ENDPOINTS_MAX) / REST_BYTES_PER_MS;
+}
+
+static void pass_on(struct admin *a)
+{
+    int fd = fcntl(a->endpoints, F_DUPFD_CLOEXEC, 0);
+
+    a->owed = fd < 0;           /* what was told before stays, for now */
+    a->resting = loop_timer_set(a->rest, rest_ms(a->endpoints)) == 0;
+    if (fd >= 0)
+        a->ev.endpoints(a->ev.arg, fd);
+}
+
+static void on_rested(void *arg)
+{
+    struct admin *a = arg;
+
+    a->resting = false;
+    if (a->owed && a->endpoints >= 0)
+        pass_on(a);
+}
+
+/* Kept for the next one, and passed on unread; the newest, if they come fast. */
 static void on_endpoints(struct admin *a, struct channel_msg *m)
 {
-    int fd = fcntl(m->fds[0], F_DUPFD_CLOEXEC, 0);
-
-    if (fd < 0)
-        return;                 /* what was told before stays */
     if (a->endpoints >= 0)
         close(a->endpoints);
     a->endpoints = m->fds[0];
     m->fds[0] = -1;
-    a->ev.endpoints(a->ev.arg, fd);
+    a->owed = true;
+    if (!a->resting)
+        pass_on(a);
+}
+
+static bool is_drain_time(uint64_t ms)
+{
+    return ms == CHANNEL_DRAIN_DEFAULT || ms <= conf_keys[KEY_PROXY_DRAIN_TIMEOUT].max;
 }
 
 static void on_message(void *arg, struct channel_msg *m)
@@ -184,7 +223,7 @@ static void on_message(void *arg, struct channel_msg *m)
         *q = (struct asked){ .admin = a, .number = m->number };
         a->asked = q;
         reload_ask_then(a->reload, on_outcome, q);
-    } else if (m->kind == CHANNEL_DRAIN) {
+    } else if (m->kind == CHANNEL_DRAIN && is_drain_time(m->number)) {
         a->ev.drain(a->ev.arg, m->number);
     } else if (m->kind == CHANNEL_ENDPOINTS && m->nfds == 1 && memfile_is_sealed(m->fds[0])) {
         on_endpoints(a, m);
@@ -323,13 +362,14 @@ struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
     a->settings = a->endpoints = -1;
     a->can = told.errors == 0;
     a->timer = loop_timer_new(l, on_timer, a);
+    a->rest = loop_timer_new(l, on_rested, a);
     diags_free(&told);
     if (!a->can && needs_monitor(c))
         diag_add(d, DIAG_ERROR, conf_at(&p->head, KEY_PROXY_USER, p->user), NULL,
                  "there is no such user, as whom %s",
                  p->admin.n > 0 ? "the admin addresses could be served"
                                 : "servers could be looked after");
-    else if (a->timer == NULL)
+    else if (a->timer == NULL || a->rest == NULL)
         diag_add(d, DIAG_ERROR, (struct diag_at){ 0 }, NULL, "memory is out");
     else if (p->admin.n == 0)
         return a;
@@ -365,6 +405,7 @@ static void forget_servers(struct admin *a)
         return;
     close(a->endpoints);
     a->endpoints = -1;
+    a->owed = false;
     a->ev.endpoints(a->ev.arg, -1);
 }
 
@@ -419,6 +460,7 @@ void admin_free(struct admin *a)
     if (a->endpoints >= 0)
         close(a->endpoints);
     loop_timer_free(a->timer);
+    loop_timer_free(a->rest);
     admin_sockets_free(a->sockets);
     privs_free(&a->privs);
     free(a);

@@ -4,11 +4,13 @@ import collections
 import os
 import signal
 import socket
+import struct
+import threading
 import time
 
 import pytest
 
-from harness import client, dask_cluster, gate as gates, procfs, tls_origin
+from harness import broken_in, client, dask_cluster, gate as gates, procfs, tls_origin
 from harness.origin import Origin, banner, echo
 from harness.services import Cql, Grpc, Web, ZooKeeper
 from harness.waiting import until
@@ -403,3 +405,40 @@ def test_alone_it_is_not_checked(gate, origin):
     time.sleep(0.5)
     assert app.nobody_came()
     assert len(procfs.children(proxy.pid)) == 1
+
+
+def test_a_monitor_that_is_not_ours_any_more_holds_nobody_up(gate, origin, certs):
+    """It tells of servers without a pause, as much as it can at once."""
+    proxy = gate([origin(echo).address, origin(echo).address], upstream_keys={"check": "tcp"})
+    entry = b"".join(struct.pack("=I", len(b)) + b for b in (b"x\0", b"y:1\0")) + bytes(4)
+    told = broken_in.sealed(entry * ((16 << 20) // len(entry)))
+    channel = broken_in.channel(monitor(proxy))
+    message, files = broken_in.endpoints(told)
+    stop, sent = threading.Event(), []
+
+    def flood():
+        while not stop.is_set():
+            try:
+                socket.send_fds(channel, message, files)
+                sent.append(time.monotonic())
+            except BlockingIOError:
+                time.sleep(0.001)
+    flooding = threading.Thread(target=flood)
+    with client.Careful(proxy.address, certs).handshake() as c:
+        flooding.start()
+        try:
+            until("the channel is full", lambda: len(sent) > 200)
+            waits = []
+            while len(waits) < 50:
+                began = time.monotonic()
+                c.send(b"x")
+                assert c.receive(1) == b"x"
+                waits.append(time.monotonic() - began)
+                time.sleep(0.02)
+        finally:
+            stop.set()
+            flooding.join()
+            channel.close()
+            os.close(told)
+    # In one turn a worker would have read some, were it handed all of them.
+    assert max(waits) < 0.5 * (10 if gates.is_sanitized() else 1), sorted(waits)[-3:]
