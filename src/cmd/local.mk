@@ -11,6 +11,7 @@ libcmd_a_SOURCES = \
 	src/cmd/help.c \
 	src/cmd/options.c src/cmd/options.h \
 	src/cmd/readable.c src/cmd/readable.h \
+	src/cmd/reference.c src/cmd/reference.h \
 	src/cmd/reload.c \
 	src/cmd/serve.c \
 	src/cmd/show.c src/cmd/show_json.c src/cmd/show_print.h src/cmd/show_text.c \

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "cmd/cmd.h"
+#include "cmd/reference.h"
 
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
@@ -27,7 +28,7 @@ static const struct verb {
     { "explain", cmd_explain, "[-c FILE] [FLAG]...", "say what becomes of a client, and why" },
     { "dump", cmd_dump, "[-c FILE]", "show the configuration in force" },
     { "show", cmd_show, "FILE...", "say what is in a certificate, key or CRL file" },
-    { "help", cmd_help, "[COMMAND]", "explain a command" },
+    { "help", cmd_help, "[COMMAND|keys|presets]", "explain a command, or the configuration" },
     { "version", cmd_version, "", "print the version" },
 };
 #define NVERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -82,6 +83,8 @@ static int cmd_help(int argc, char **argv)
         print_help(stdout);
         return EXIT_OK;
     }
+    if (reference_print(argv[1]))
+        return EXIT_OK;
     const struct verb *v = find(argv[1]);
     if (v == NULL)
         return unknown(argv[1]);

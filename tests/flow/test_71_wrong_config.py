@@ -163,7 +163,8 @@ def test_check_as_json(certs, tmp_path):
 
 @pytest.mark.parametrize("args, code", [
     (["--help"], 0), (["--version"], 0), (["serve", "--help"], 0), (["tunnel", "--help"], 0),
-    (["check", "--help"], 0), (["dump", "--help"], 0), ([], 2), (["sevre"], 2),
+    (["check", "--help"], 0), (["dump", "--help"], 0), (["help", "keys"], 0),
+    (["help", "presets"], 0), (["help", "kyes"], 2), ([], 2), (["sevre"], 2),
     (["serve", "--lisen", "x"], 2), (["check", "-c"], 2), (["tunnel", "1", "2", "3"], 2)])
 def test_usage(args, code):
     done = gate.run(*args)

@@ -2,6 +2,7 @@
 TESTS += \
 	tests/lint/keys-documented \
 	tests/lint/layers \
+	tests/lint/pages \
 	tests/lint/sizes \
 	tests/lint/style \
 	tests/lint/tables-documented \
@@ -11,6 +12,7 @@ EXTRA_DIST += \
 	tests/lint/keys-documented \
 	tests/lint/layers \
 	tests/lint/lintlib.py \
+	tests/lint/pages \
 	tests/lint/selftest \
 	tests/lint/shellcheck \
 	tests/lint/sizes \
