@@ -1,5 +1,6 @@
 # Lints: rules about the tree itself, and the proof that each lint can fail.
 TESTS += \
+	tests/lint/completions \
 	tests/lint/keys-documented \
 	tests/lint/layers \
 	tests/lint/pages \
@@ -9,6 +10,7 @@ TESTS += \
 	tests/lint/shellcheck \
 	tests/lint/selftest
 EXTRA_DIST += \
+	tests/lint/completions \
 	tests/lint/keys-documented \
 	tests/lint/layers \
 	tests/lint/lintlib.py \
