@@ -8,6 +8,7 @@ TESTS += \
 	tests/lint/style \
 	tests/lint/tables-documented \
 	tests/lint/shellcheck \
+	tests/lint/unit \
 	tests/lint/selftest
 EXTRA_DIST += \
 	tests/lint/completions \
@@ -19,4 +20,5 @@ EXTRA_DIST += \
 	tests/lint/shellcheck \
 	tests/lint/sizes \
 	tests/lint/style \
-	tests/lint/tables-documented
+	tests/lint/tables-documented \
+	tests/lint/unit
