@@ -2,6 +2,7 @@
 TESTS += \
 	tests/lint/completions \
 	tests/lint/keys-documented \
+	tests/lint/kubernetes \
 	tests/lint/layers \
 	tests/lint/pages \
 	tests/lint/sizes \
@@ -13,6 +14,7 @@ TESTS += \
 EXTRA_DIST += \
 	tests/lint/completions \
 	tests/lint/keys-documented \
+	tests/lint/kubernetes \
 	tests/lint/layers \
 	tests/lint/lintlib.py \
 	tests/lint/pages \
