@@ -16,6 +16,7 @@ libapp_a_SOURCES = \
 	src/app/follow.c src/app/follow.h \
 	src/app/health.c src/app/health.h src/app/health_log.c src/app/health_names.c \
 	src/app/health_parts.h \
+	src/app/hops.c src/app/hops.h \
 	src/app/httpd.c src/app/httpd.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \

@@ -13,6 +13,7 @@
 #include "app/cpus.h"
 #include "app/edition.h"
 #include "app/expiry.h"
+#include "app/hops.h"
 #include "app/logsink.h"
 #include "app/pool.h"
 #include "app/privs.h"
@@ -39,6 +40,7 @@ struct master {
     struct pool *pool;          /* NULL until the first configuration is loaded */
     struct tickets *tickets;
     struct expiry *expiry;
+    struct hops hops;           /* that were told */
     struct loop_timer *hourly;
     enum phase phase;
     uint64_t started_us;
@@ -299,6 +301,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     diags_log(o->d);
     m->phase = RUNNING;
     edition_log_listeners(reload_current(m->reload));
+    hops_log(&m->hops, reload_current(m->reload)->conf);
     admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
     warn_of_expiry(m, true, NULL);
@@ -346,6 +349,7 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
     (void)reopen_log(m); /* it may be another one now */
     admin_edition(m->admin, ed);
     edition_log_listeners(ed);
+    hops_log(&m->hops, ed->conf);
 
     struct counters sum;
     struct logline l;
@@ -456,6 +460,7 @@ static void tear_down(struct master *m)
     admin_free(m->admin);
     reload_free(m->reload);
     expiry_free(m->expiry);
+    hops_free(&m->hops);
     loop_timer_free(m->hourly);
     for (size_t i = 0; i < NSIGNALS; i++)
         loop_signal_free(m->signals[i]);

@@ -312,3 +312,35 @@ def test_servers_come_and_go(sallyport, config, named, certs):
         assert live.receive(5) == b"still" and mine in (b"s0", b"s1")
         rewrite(proxy, config([a.address, b.address, c.address], upstream_keys={"check": "off"}))
         assert crowd(proxy.address, certs, 6) == {"s0": 2, "s1": 2, "s2": 2}
+
+
+# --- hops in clear text ---
+
+LEAVES, TAKEN = "clear text may leave this host", "clear text is taken from other hosts"
+
+
+def hops(proxy):
+    """What was said of them since it was asked last: (what leads where)."""
+    told = [r for r in proxy.records if r["message"] in (LEAVES, TAKEN)]
+    fresh = told[getattr(proxy, "hops_seen", 0):]
+    proxy.hops_seen = len(told)
+    return [(r["message"], r.get("upstream") or r.get("route"), r.get("server"),
+             r.get("plaintext_to") or r.get("plaintext_from")) for r in fresh]
+
+
+def test_hops_in_clear_text_are_told_once(sallyport, config):
+    far = {"check": "off", "plaintext_to": ["192.0.2.0/24", "198.51.100.0/24"]}
+    servers = ["127.0.0.1:9", "192.0.2.1:9"]
+    sections = config(servers, upstream_keys=far)
+    proxy = sallyport(sections)
+    proxy.await_message(f"^{LEAVES}$")
+    nets = "192.0.2.0/24, 198.51.100.0/24"
+    assert hops(proxy) == [(LEAVES, "app", "192.0.2.1:9", nets)]
+    rewrite(proxy, sections)
+    assert hops(proxy) == []
+    rewrite(proxy, config(servers + ["198.51.100.7:9"], upstream_keys=far, listen="0.0.0.0:0",
+                          plaintext_from="192.0.2.7"))
+    assert hops(proxy) == [(LEAVES, "app", "198.51.100.7:9", nets),
+                           (TAKEN, "main", None, "192.0.2.7")]
+    rewrite(proxy, config("127.0.0.1:9", upstream_keys={"check": "off"}))
+    assert hops(proxy) == []

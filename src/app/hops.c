@@ -1,0 +1,118 @@
+#include "app/hops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* One line of the log, and what tells it from others. */
+struct hop {
+    const char *message;
+    const char *kind, *name;    /* "route" or "upstream", and which */
+    const char *at_key, *at;    /* our address, or the server's */
+    const char *with_key;
+    const struct conf_strs *with;       /* networks */
+};
+
+struct telling {
+    const struct hops *before;
+    struct hops now;
+};
+
+static bool was_told(const struct hops *h, const char *text)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if (strcmp(h->v[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* "10.0.0.0/8, fd00::/8". The caller's. */
+static char *joined(const struct conf_strs *s)
+{
+    char *all = mem_strdup(s->n > 0 ? s->v[0] : "");
+
+    for (size_t i = 1; i < s->n; i++) {
+        char *longer = mem_printf("%s, %s", all, s->v[i]);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static void tell(struct telling *t, const struct hop *h)
+{
+    char *nets = joined(h->with);
+    char *text = mem_printf("%s %s %s %s", h->kind, h->name, h->at, nets);
+    struct logline l;
+
+    if (!was_told(t->before, text)) {
+        logline_begin(&l, LOG_LEVEL_INFO, h->message);
+        logline_str(&l, h->kind, h->name);
+        logline_str(&l, h->at_key, h->at);
+        logline_str(&l, h->with_key, *nets != '\0' ? nets : NULL);
+        logline_end(&l);
+    }
+    free(nets);
+    t->now.v = mem_grow(t->now.v, t->now.n + 1, sizeof(*t->now.v));
+    t->now.v[t->now.n++] = text;
+}
+
+static void tell_upstream(struct telling *t, const struct conf_upstream *u)
+{
+    struct hop h = {
+        .message = "clear text may leave this host", .kind = "upstream", .name = u->head.name,
+        .at_key = "server", .with_key = "plaintext_to", .with = &u->plaintext_to
+    };
+
+    if (u->tls)
+        return;
+    if (u->servers.original && u->plaintext_to.n > 0) {
+        h.at = "original";
+        tell(t, &h);
+    }
+    for (size_t i = 0; i < u->servers.n; i++) {
+        const struct conf_server *s = &u->servers.v[i];
+        h.at = s->written;
+        if (s->host != NULL ? u->plaintext_to.n > 0 : !addr_is_local(&s->addr))
+            tell(t, &h);
+    }
+}
+
+/* On a route that originates, whoever may come speaks plaintext; elsewhere those of the
+   networks may, beside those who speak TLS. */
+static void tell_route(struct telling *t, const struct conf_route *r)
+{
+    struct hop h = {
+        .message = "clear text is taken from other hosts", .kind = "route", .name = r->head.name,
+        .at_key = "listener", .with_key = "plaintext_from", .with = &r->plaintext_from
+    };
+
+    for (size_t i = 0; r->plaintext_from.n > 0 && i < r->listen.n; i++) {
+        char text[ADDR_TEXT_MAX];
+        h.at = addr_text(&r->listen.v[i], text);
+        if (!addr_is_local(&r->listen.v[i]))
+            tell(t, &h);
+    }
+}
+
+void hops_log(struct hops *told, const struct conf *c)
+{
+    struct telling t = { .before = told };
+
+    for (size_t i = 0; i < c->nupstreams; i++)
+        tell_upstream(&t, c->upstreams[i]);
+    for (size_t i = 0; i < c->nroutes; i++)
+        tell_route(&t, c->routes[i]);
+    hops_free(told);
+    *told = t.now;
+}
+
+void hops_free(struct hops *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        free(h->v[i]);
+    free(h->v);
+    *h = (struct hops){ 0 };
+}
