@@ -1,6 +1,7 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -160,8 +161,21 @@ static bool is_wildcard(const struct addr *a)
                                          : a->u.in.sin_addr.s_addr == INADDR_ANY;
 }
 
-/* Only an address of this host can be bound to without being transparent: 0, or EADDRNOTAVAIL
-   of another's; whatever else goes wrong says nothing. */
+/* With port 0. */
+static struct addr address_of(const struct peer *p)
+{
+    struct addr a = { .len = sizeof(a.u.in), .u.in.sin_family = AF_INET };
+
+    if (p->family == AF_INET) {
+        memcpy(&a.u.in.sin_addr, p->ip, sizeof(a.u.in.sin_addr));
+    } else {
+        a = (struct addr){ .len = sizeof(a.u.in6), .u.in6.sin6_family = AF_INET6 };
+        memcpy(&a.u.in6.sin6_addr, p->ip, sizeof(a.u.in6.sin6_addr));
+    }
+    return a;
+}
+
+/* 0, or the errno with which no socket could be bound to it. */
 static int try_to_bind(const struct addr *a)
 {
     struct addr any_port = *a;
@@ -175,19 +189,60 @@ static int try_to_bind(const struct addr *a)
     return error;
 }
 
+/* net.ipv4.ip_nonlocal_bind and its like let everybody bind to strangers' addresses: those for
+   documentation (RFC 5737, RFC 3849) are nobody's. */
+static bool may_bind_to_strangers(uint8_t family)
+{
+    static const uint8_t v4[4] = { 192, 0, 2, 1 }, v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+    struct peer p = { .family = family };
+    struct addr a;
+
+    memcpy(p.ip, family == AF_INET ? v4 : v6, family == AF_INET ? sizeof(v4) : sizeof(v6));
+    a = address_of(&p);
+    return try_to_bind(&a) == 0;
+}
+
+static bool an_interface_has(const struct peer *wanted)
+{
+    struct ifaddrs *all, *i;
+    struct peer p;
+
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (i = all; i != NULL; i = i->ifa_next) {
+        if (i->ifa_addr == NULL)
+            continue;
+        peer_from(i->ifa_addr, &p);
+        if (p.family == wanted->family && memcmp(p.ip, wanted->ip, sizeof(p.ip)) == 0)
+            break;
+    }
+    freeifaddrs(all);
+    return i != NULL;
+}
+
+enum whose { OURS, ANOTHERS, UNKNOWN };
+
+/* Only an address of this host can be bound to, on most hosts: whatever goes wrong else than
+   EADDRNOTAVAIL says nothing. On the others its interfaces are asked, which takes longer. */
+static enum whose whose(const struct addr *a)
+{
+    int error = try_to_bind(a);
+    struct peer p;
+
+    if (error != 0)
+        return error == EADDRNOTAVAIL ? ANOTHERS : UNKNOWN;
+    peer_from(&a->u.sa, &p);
+    if (addr_is_local(a) || !may_bind_to_strangers(p.family))
+        return OURS;
+    return an_interface_has(&p) ? OURS : ANOTHERS;
+}
+
 bool sock_is_this_host(const struct peer *p)
 {
-    struct addr a = { .len = sizeof(a.u.in), .u.in.sin_family = AF_INET };
-
     if (p->family == AF_UNIX)
         return true;
-    if (p->family == AF_INET) {
-        memcpy(&a.u.in.sin_addr, p->ip, sizeof(a.u.in.sin_addr));
-    } else {
-        a = (struct addr){ .len = sizeof(a.u.in6), .u.in6.sin6_family = AF_INET6 };
-        memcpy(&a.u.in6.sin6_addr, p->ip, sizeof(a.u.in6.sin6_addr));
-    }
-    return try_to_bind(&a) == 0;
+    struct addr a = address_of(p);
+    return whose(&a) == OURS;
 }
 
 bool sock_original_dst(int fd, const struct addr *listening, struct addr *out)
@@ -203,7 +258,7 @@ bool sock_original_dst(int fd, const struct addr *listening, struct addr *out)
     *out = here;
     /* Behind a wildcard, our port at any address of ours is ours. */
     return !is_wildcard(listening) || addr_port(&here) != addr_port(listening)
-        || try_to_bind(&here) == EADDRNOTAVAIL;
+        || whose(&here) == ANOTHERS;
 }
 
 /* The leading part of struct tcp_info that every supported kernel fills; libc's own

@@ -71,6 +71,13 @@ def test_behind_a_wildcard_who_is_redirected_is_told_from_who_is_not():
 
 
 @needs_hosts
+def test_strangers_are_told_apart_where_their_addresses_can_be_bound_to():
+    result = run("nonlocal_bind")
+    assert "answered" not in (result["v4"]["said"], result["v6"]["said"])
+    assert [line["reason"] for line in result["lines"]] == ["plaintext-refused"] * 2
+
+
+@needs_hosts
 def test_the_certificate_must_have_the_address_that_was_dialled():
     result = run("misnamed")
     assert result["said"][0] == "answered" != result["said"][1]
