@@ -46,7 +46,7 @@ static size_t read_back(const uint8_t *p, size_t len, bool *whole)
 {
     size_t calls = 0;
     /* At its own place, for the sanitizers to see a read behind its end. */
-    uint8_t *copy = malloc(len > 0 ? len : 1);
+    uint8_t *copy = calloc(1, len > 0 ? len : 1);
 
     heard[0] = '\0';
     memcpy(copy, p, len);
