@@ -59,6 +59,22 @@ static void tell(struct telling *t, const struct hop *h)
     t->now.v[t->now.n++] = text;
 }
 
+/* Whether one of the networks is more than this host's loopback, the default. */
+static bool reach_out(const struct conf_strs *written)
+{
+    struct nets list = conf_nets(written);
+    bool out = false;
+
+    for (size_t i = 0; i < list.n && !out; i++) {
+        const struct cidr *net = &list.v[i];
+        struct peer p = { .family = net->family };
+        memcpy(p.ip, net->ip, sizeof(p.ip));
+        out = !peer_is_loopback(&p) || net->bits < (net->family == AF_INET ? 8 : 128);
+    }
+    nets_free(&list);
+    return out;
+}
+
 static void tell_upstream(struct telling *t, const struct conf_upstream *u)
 {
     struct hop h = {
@@ -68,14 +84,14 @@ static void tell_upstream(struct telling *t, const struct conf_upstream *u)
 
     if (u->tls)
         return;
-    if (u->servers.original && u->plaintext_to.n > 0) {
+    if (u->servers.original && reach_out(&u->plaintext_to)) {
         h.at = "original";
         tell(t, &h);
     }
     for (size_t i = 0; i < u->servers.n; i++) {
         const struct conf_server *s = &u->servers.v[i];
         h.at = s->written;
-        if (s->host != NULL ? u->plaintext_to.n > 0 : !addr_is_local(&s->addr))
+        if (s->host != NULL ? reach_out(&u->plaintext_to) : !addr_is_local(&s->addr))
             tell(t, &h);
     }
 }
@@ -89,7 +105,7 @@ static void tell_route(struct telling *t, const struct conf_route *r)
         .at_key = "listener", .with_key = "plaintext_from", .with = &r->plaintext_from
     };
 
-    for (size_t i = 0; r->plaintext_from.n > 0 && i < r->listen.n; i++) {
+    for (size_t i = 0; reach_out(&r->plaintext_from) && i < r->listen.n; i++) {
         char text[ADDR_TEXT_MAX];
         h.at = addr_text(&r->listen.v[i], text);
         if (!addr_is_local(&r->listen.v[i]))

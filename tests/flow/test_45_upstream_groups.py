@@ -342,5 +342,6 @@ def test_hops_in_clear_text_are_told_once(sallyport, config):
                           plaintext_from="192.0.2.7"))
     assert hops(proxy) == [(LEAVES, "app", "198.51.100.7:9", nets),
                            (TAKEN, "main", None, "192.0.2.7")]
-    rewrite(proxy, config("127.0.0.1:9", upstream_keys={"check": "off"}))
+    rewrite(proxy, config(["127.0.0.1:9", "somewhere.test:9"], upstream_keys={"check": "off"},
+                          listen="0.0.0.0:0", plaintext_from="loopback"))
     assert hops(proxy) == []
