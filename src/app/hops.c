@@ -31,13 +31,10 @@ static bool was_told(const struct hops *h, const char *text)
 /* "10.0.0.0/8, fd00::/8". The caller's. */
 static char *joined(const struct conf_strs *s)
 {
-    char *all = mem_strdup(s->n > 0 ? s->v[0] : "");
+    char *all = mem_strdup("");
 
-    for (size_t i = 1; i < s->n; i++) {
-        char *longer = mem_printf("%s, %s", all, s->v[i]);
-        free(all);
-        all = longer;
-    }
+    for (size_t i = 0; i < s->n; i++)
+        all = mem_join(all, ", ", s->v[i]);
     return all;
 }
 

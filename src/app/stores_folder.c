@@ -200,11 +200,8 @@ static void tell_strays(struct adding *a, struct diag_at where)
     struct diags *s = &a->strays;
     char *text = mem_strdup(""), *hint = NULL;
 
-    for (size_t i = 0; i < s->n && i < STRAYS_SHOWN; i++) {
-        char *more = mem_printf("%s%s%s", text, i > 0 ? "; " : "", s->v[i].message);
-        free(text);
-        text = more;
-    }
+    for (size_t i = 0; i < s->n && i < STRAYS_SHOWN; i++)
+        text = mem_join(text, "; ", s->v[i].message);
     if (s->n > STRAYS_SHOWN)
         hint = mem_printf("and %zu more; move them out of the folder", s->n - STRAYS_SHOWN);
     if (s->n > 0)

@@ -78,6 +78,14 @@ char *mem_printf(const char *fmt, ...)
     return s;
 }
 
+char *mem_join(char *list, const char *sep, const char *item)
+{
+    char *longer = mem_printf("%s%s%s", list, list[0] != '\0' ? sep : "", item);
+
+    free(list);
+    return longer;
+}
+
 void mem_wipe_free(void *p, size_t len)
 {
     if (p == NULL)

@@ -19,6 +19,9 @@ void *mem_dup(const void *p, size_t len);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* One more item of a list in words, behind sep where there are some already. The list, which
+   mem_strdup("") begins, is used up; the longer one is the caller's. */
+char *mem_join(char *list, const char *sep, const char *item);
 
 /* Overwrite a secret, in a way the compiler keeps, then free it. NULL is fine. */
 void mem_wipe_free(void *p, size_t len);

@@ -46,11 +46,8 @@ static char *upstream_text(const struct conf_upstream *u)
                             : u->servers.original   ? "where the client wanted to go"
                                                     : "");
 
-    for (size_t i = 0; i < u->servers.n; i++) {
-        char *longer = mem_printf("%s%s%s", text, i > 0 ? ", " : "", u->servers.v[i].written);
-        free(text);
-        text = longer;
-    }
+    for (size_t i = 0; i < u->servers.n; i++)
+        text = mem_join(text, ", ", u->servers.v[i].written);
     return text;
 }
 

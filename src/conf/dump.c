@@ -129,10 +129,9 @@ void conf_dump(const struct conf *c, FILE *out)
 
 static void append_line(const char *text, void *arg)
 {
-    char **all = arg, *before = *all;
+    char **all = arg;
 
-    *all = mem_printf("%s%s%s", before, before[0] ? ", " : "", text);
-    free(before);
+    *all = mem_join(*all, ", ", text);
 }
 
 static char *all_lines(const struct key_row *row, struct conf_head *h)

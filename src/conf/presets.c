@@ -30,27 +30,31 @@ const struct preset_row preset_rows[] = {
 
 #define NPRESETS (sizeof(presets) / sizeof(presets[0]) - 1)
 
-int preset_find(struct span name, struct refusal *r)
+static int refuse(struct span name, struct refusal *r)
 {
     const char *words[NPRESETS];
     char *list = mem_strdup(""), *word = mem_strndup(name.p, name.len);
-    bool found = false;
 
     for (size_t i = 0; i < NPRESETS; i++) {
-        char *before = list;
         words[i] = presets[i].name;
-        found = found || strcmp(word, words[i]) == 0;
-        list = mem_printf("%s%s%s", before, i > 0 ? ", " : "", words[i]);
-        free(before);
+        list = mem_join(list, ", ", words[i]);
     }
-    const char *near = found ? NULL : str_nearest(word, words, NPRESETS);
+    const char *near = str_nearest(word, words, NPRESETS);
     if (near != NULL)
         err_setx(&r->hint, "did you mean \"%s\"? there are %s", near, list);
-    else if (!found)
+    else
         err_setx(&r->hint, "there are %s", list);
     free(list);
     free(word);
-    return found ? 0 : err_setx(&r->why, "no preset of this name");
+    return err_setx(&r->why, "no preset of this name");
+}
+
+int preset_find(struct span name, struct refusal *r)
+{
+    for (const struct preset *p = presets; p->name != NULL; p++)
+        if (str_eq(name, p->name))
+            return 0;
+    return refuse(name, r);
 }
 
 const char *preset_of(struct origin at)

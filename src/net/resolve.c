@@ -193,14 +193,10 @@ static void renew(struct resolver *r)
 static char *servers_csv(const struct addr *v, size_t n)
 {
     char text[ADDR_TEXT_MAX];
-    char *csv = NULL;
+    char *csv = n > 0 ? mem_strdup("") : NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        char *more = mem_printf("%s%s%s", csv != NULL ? csv : "", csv != NULL ? "," : "",
-                                addr_text(&v[i], text));
-        free(csv);
-        csv = more;
-    }
+    for (size_t i = 0; i < n; i++)
+        csv = mem_join(csv, ",", addr_text(&v[i], text));
     return csv;
 }
 

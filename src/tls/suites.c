@@ -175,9 +175,7 @@ static int set_ciphersuites(SSL_CTX *ctx, const struct tls_policy *p, struct dia
                      "\"%s\" is no cipher suite of TLS 1.3", shown(w.word, text));
             rc = -1;
         }
-        char *longer = mem_printf("%s%s%s", joined, joined[0] ? ":" : "", w.word);
-        free(joined);
-        joined = longer;
+        joined = mem_join(joined, ":", w.word);
     }
     if (rc == 0 && !SSL_CTX_set_ciphersuites(ctx, joined)) {
         diag_add(d, DIAG_ERROR, p->at_ciphersuites, NULL, "not a list of cipher suites");
@@ -228,9 +226,7 @@ static int set_ciphers(SSL_CTX *ctx, const struct tls_policy *p, struct diags *d
             rc = -1;
             continue;
         }
-        char *longer = mem_printf("%s%s%s", joined, joined[0] ? ":" : "", word);
-        free(joined);
-        joined = longer;
+        joined = mem_join(joined, ":", word);
     }
     sslerr_clear();
     if (rc == 0 && !SSL_CTX_set_cipher_list(ctx, joined)) {

@@ -87,3 +87,13 @@ Test(mem, a_list_grows_by_doubling)
         cr_assert_eq(v[n], n);
     free(v);
 }
+
+Test(mem, items_are_joined)
+{
+    char *list = mem_join(mem_strdup(""), ", ", "one");
+
+    cr_assert_str_eq(list, "one");
+    list = mem_join(mem_join(list, ", ", "two"), ", ", "three");
+    cr_assert_str_eq(list, "one, two, three");
+    free(list);
+}
