@@ -20,12 +20,9 @@ struct telling {
     struct hops now;
 };
 
-static bool was_told(const struct hops *h, const char *text)
+static struct span span_of(const char *text)
 {
-    for (size_t i = 0; i < h->n; i++)
-        if (strcmp(h->v[i], text) == 0)
-            return true;
-    return false;
+    return (struct span){ text, strlen(text) };
 }
 
 /* "10.0.0.0/8, fd00::/8". The caller's. */
@@ -44,7 +41,7 @@ static void tell(struct telling *t, const struct hop *h)
     char *text = mem_printf("%s %s %s %s", h->kind, h->name, h->at, nets);
     struct logline l;
 
-    if (!was_told(t->before, text)) {
+    if (names_find(&t->before->by_text, span_of(text)) == NULL) {
         logline_begin(&l, LOG_LEVEL_INFO, h->message);
         logline_str(&l, h->kind, h->name);
         logline_str(&l, h->at_key, h->at);
@@ -52,8 +49,9 @@ static void tell(struct telling *t, const struct hop *h)
         logline_end(&l);
     }
     free(nets);
-    t->now.v = mem_grow(t->now.v, t->now.n + 1, sizeof(*t->now.v));
-    t->now.v[t->now.n++] = text;
+    t->now.v = mem_append(t->now.v, t->now.n, sizeof(*t->now.v));
+    t->now.v[t->now.n] = text;
+    names_add(&t->now.by_text, span_of(text), (uint32_t)t->now.n++);
 }
 
 /* Whether one of the networks is more than this host's loopback, the default. */
@@ -81,14 +79,15 @@ static void tell_upstream(struct telling *t, const struct conf_upstream *u)
 
     if (u->tls)
         return;
-    if (u->servers.original && reach_out(&u->plaintext_to)) {
+    bool far = reach_out(&u->plaintext_to);
+    if (u->servers.original && far) {
         h.at = "original";
         tell(t, &h);
     }
     for (size_t i = 0; i < u->servers.n; i++) {
         const struct conf_server *s = &u->servers.v[i];
         h.at = s->written;
-        if (s->host != NULL ? reach_out(&u->plaintext_to) : !addr_is_local(&s->addr))
+        if (s->host != NULL ? far : !addr_is_local(&s->addr))
             tell(t, &h);
     }
 }
@@ -102,7 +101,9 @@ static void tell_route(struct telling *t, const struct conf_route *r)
         .at_key = "listener", .with_key = "plaintext_from", .with = &r->plaintext_from
     };
 
-    for (size_t i = 0; reach_out(&r->plaintext_from) && i < r->listen.n; i++) {
+    if (!reach_out(&r->plaintext_from))
+        return;
+    for (size_t i = 0; i < r->listen.n; i++) {
         char text[ADDR_TEXT_MAX];
         h.at = addr_text(&r->listen.v[i], text);
         if (!addr_is_local(&r->listen.v[i]))
@@ -127,5 +128,6 @@ void hops_free(struct hops *h)
     for (size_t i = 0; i < h->n; i++)
         free(h->v[i]);
     free(h->v);
+    names_free(&h->by_text);
     *h = (struct hops){ 0 };
 }

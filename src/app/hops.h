@@ -7,12 +7,14 @@
 #ifndef SALLYPORT_APP_HOPS_H
 #define SALLYPORT_APP_HOPS_H
 
+#include "base/names.h"
 #include "conf/conf.h"
 
 /* What has been said of an edition: one text for each hop. Zeroed to begin with. */
 struct hops {
     char **v;
     size_t n;
+    struct names by_text;
 };
 
 /* Log the hops of c that are not among *told, which becomes those of c. */
