@@ -20,11 +20,6 @@ struct telling {
     struct hops now;
 };
 
-static struct span span_of(const char *text)
-{
-    return (struct span){ text, strlen(text) };
-}
-
 /* "10.0.0.0/8, fd00::/8". The caller's. */
 static char *joined(const struct conf_strs *s)
 {
@@ -41,7 +36,7 @@ static void tell(struct telling *t, const struct hop *h)
     char *text = mem_printf("%s %s %s %s", h->kind, h->name, h->at, nets);
     struct logline l;
 
-    if (names_find(&t->before->by_text, span_of(text)) == NULL) {
+    if (names_find(&t->before->by_text, str_span(text)) == NULL) {
         logline_begin(&l, LOG_LEVEL_INFO, h->message);
         logline_str(&l, h->kind, h->name);
         logline_str(&l, h->at_key, h->at);
@@ -51,7 +46,7 @@ static void tell(struct telling *t, const struct hop *h)
     free(nets);
     t->now.v = mem_append(t->now.v, t->now.n, sizeof(*t->now.v));
     t->now.v[t->now.n] = text;
-    names_add(&t->now.by_text, span_of(text), (uint32_t)t->now.n++);
+    names_add(&t->now.by_text, str_span(text), (uint32_t)t->now.n++);
 }
 
 /* Whether one of the networks is more than this host's loopback, the default. */

@@ -163,8 +163,7 @@ static void on_drained(struct monitor *m, uint64_t cut)
     char *text = n == 0 ? mem_strdup("drained: no connection was cut\n")
                         : mem_printf("%llu connection%s cut\n", n, n == 1 ? " was" : "s were");
 
-    answer_waiters(&m->draining, n == 0, (struct span){ json, strlen(json) },
-                   (struct span){ text, strlen(text) });
+    answer_waiters(&m->draining, n == 0, str_span(json), str_span(text));
     free(json);
     free(text);
 }

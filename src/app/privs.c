@@ -31,7 +31,7 @@ static const struct passwd *by_name_or_number(const char *user)
     const struct passwd *pw = getpwnam(user);
     uint64_t uid;
 
-    if (pw == NULL && str_u64((struct span){ user, strlen(user) }, UINT32_MAX - 1, &uid))
+    if (pw == NULL && str_u64(str_span(user), UINT32_MAX - 1, &uid))
         pw = getpwuid((uid_t)uid);
     return pw;
 }
@@ -41,7 +41,7 @@ static bool is_bare_number(const char *user, struct privs *out)
 {
     uint64_t n;
 
-    if (!str_u64((struct span){ user, strlen(user) }, UINT32_MAX - 1, &n))
+    if (!str_u64(str_span(user), UINT32_MAX - 1, &n))
         return false;
     *out = (struct privs){ .change = n != 0, .uid = (uid_t)n, .gid = (gid_t)n };
     return true;

@@ -313,7 +313,7 @@ int nets_add(struct nets *list, struct span text, struct err *e)
         if (!str_eq(text, words[i][0]))
             continue;
         for (size_t k = 1; k <= 2; k++)
-            (void)add_cidr(list, (struct span){ words[i][k], strlen(words[i][k]) }, e);
+            (void)add_cidr(list, str_span(words[i][k]), e);
         return 0;
     }
     return add_cidr(list, text, e);

@@ -179,7 +179,7 @@ void logline_span(struct logline *l, const char *key, struct span v)
 void logline_str(struct logline *l, const char *key, const char *value)
 {
     if (value != NULL)
-        logline_span(l, key, (struct span){ value, strlen(value) });
+        logline_span(l, key, str_span(value));
 }
 
 static void put_number(struct logline *l, const char *key, const char *digits)

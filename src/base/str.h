@@ -7,12 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A run of bytes in somebody else's memory; may hold NULs. */
 struct span {
     const char *p;
     size_t len;
 };
+
+/* All of a text. */
+static inline struct span str_span(const char *text)
+{
+    return (struct span){ text, strlen(text) };
+}
 
 struct span str_trim(struct span s);                 /* without blanks at both ends */
 bool str_eq(struct span s, const char *word);        /* the same bytes */

@@ -35,7 +35,7 @@ static bool first_socket(const struct settings *s, struct addr *out, size_t *n, 
         if (!is_admin(g))
             continue;
         ++*n;
-        if (addr_parse((struct span){ g->value, strlen(g->value) }, out, &e) != 0)
+        if (addr_parse(str_span(g->value), out, &e) != 0)
             diag_add(d, DIAG_ERROR,
                      (struct diag_at){ { g->file, g->line }, NULL, g->key, g->value }, NULL, "%s",
                      e.text);

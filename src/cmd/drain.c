@@ -44,7 +44,7 @@ static char *request_path(const struct settings *s, struct diags *d)
 
     if (t == NULL)
         return mem_strdup("/drain");
-    if (duration_parse((struct span){ t->value, strlen(t->value) }, &ms) && ms <= row->max)
+    if (duration_parse(str_span(t->value), &ms) && ms <= row->max)
         return mem_printf("/drain?timeout=%llums", (unsigned long long)ms);
     diag_add(d, DIAG_ERROR, (struct diag_at){ { t->file, t->line }, NULL, row->flag, t->value },
              NULL, "not a duration of at most 1d, such as 10s");

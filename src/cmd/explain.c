@@ -57,7 +57,7 @@ static struct span text_of(const struct invocation *inv, size_t i)
 {
     const char *s = inv->own[i] != NULL ? inv->own[i] : "";
 
-    return (struct span){ s, strlen(s) };
+    return str_span(s);
 }
 
 static void read_alpn(struct question *q, const struct invocation *inv, struct diags *d)

@@ -41,7 +41,7 @@ static int64_t default_warn_before_s(void)
     struct refusal unused = { ERR_INIT, ERR_INIT, false };
     uint64_t ms = 0;
 
-    type_parse(row, (struct span){ row->def, strlen(row->def) }, NULL, &ms, &unused);
+    type_parse(row, str_span(row->def), NULL, &ms, &unused);
     return (int64_t)(ms / 1000u);
 }
 

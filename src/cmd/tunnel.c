@@ -144,7 +144,7 @@ static char *address(const char *arg)
 {
     uint64_t port;
 
-    if (str_u64((struct span){ arg, strlen(arg) }, 65535, &port))
+    if (str_u64(str_span(arg), 65535, &port))
         return mem_printf("127.0.0.1:%s", arg);
     return mem_strdup(arg);
 }
@@ -155,7 +155,7 @@ static int start(struct tunnel *t)
     struct addr listen;
     struct err e = ERR_INIT;
 
-    if (addr_parse((struct span){ t->listen, strlen(t->listen) }, &listen, &e) != 0) {
+    if (addr_parse(str_span(t->listen), &listen, &e) != 0) {
         fprintf(stderr, "sallyport tunnel: LISTEN \"%s\": %s\n", t->listen, e.text);
         return EXIT_USAGE;
     }

@@ -47,7 +47,7 @@ static const char *line_of(const struct conf_rule *rule, char out[32])
 /* The first character that no URI has there (RFC 3986), or NULL. */
 static const char *foreign(const char *uri)
 {
-    const char *path = uri + uri_path((struct span){ uri, strlen(uri) });
+    const char *path = uri + uri_path(str_span(uri));
     const char *from = *path == ':' ? uri : path;       /* a host may be an IPv6 address */
 
     for (const char *c = uri; *c != '\0'; c++)

@@ -236,7 +236,7 @@ static void set_key(struct builder *b, const struct place *p, const struct setti
     if (!may_set(b, p->head, row, t, at))
         return;
 
-    struct span text = str_trim((struct span){ t->value, strlen(t->value) }), item;
+    struct span text = str_trim(str_span(t->value)), item;
     if (text.len > 0 && (row->type == TYPE_REF_STORE || row->type == TYPE_REF_TRUST
                          || row->type == TYPE_REF_UPSTREAM))
         add_ref(b, p->head, row, t->value);

@@ -28,7 +28,7 @@ static void print_origin(FILE *out, struct origin at)
         fputs("default", out);
         return;
     }
-    fputs(str_escape(file, sizeof(file), (struct span){ at.file, strlen(at.file) }), out);
+    fputs(str_escape(file, sizeof(file), str_span(at.file)), out);
     if (at.line > 0)
         fprintf(out, ":%u", at.line);
 }

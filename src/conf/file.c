@@ -267,7 +267,7 @@ static int read_descriptor(const struct wanted *w, struct file *out)
     const char *number = w->path + strlen("fd:");
     uint64_t fd;
 
-    if (!str_u64((struct span){ number, strlen(number) }, INT_MAX, &fd))
+    if (!str_u64(str_span(number), INT_MAX, &fd))
         return refuse(w, NULL, "not the number of a descriptor");
     if (fcntl((int)fd, F_GETFD) < 0)
         return refuse(w, NULL, "no such descriptor was inherited");

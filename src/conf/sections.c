@@ -126,7 +126,7 @@ struct conf_head *build_nth(const struct conf *c, enum conf_section s, size_t i)
 struct conf_head *build_find(const struct builder *b, enum conf_section s, const char *name)
 {
     const struct names_item *i =
-        names_find(&b->by_name[s], (struct span){ name, strlen(name) });
+        names_find(&b->by_name[s], str_span(name));
 
     return i != NULL ? build_nth(b->c, s, i->value) : NULL;
 }
@@ -215,7 +215,7 @@ struct nets conf_nets(const struct conf_strs *written)
     struct err unused = ERR_INIT;
 
     for (size_t i = 0; i < written->n; i++)
-        (void)nets_add(&list, (struct span){ written->v[i], strlen(written->v[i]) }, &unused);
+        (void)nets_add(&list, str_span(written->v[i]), &unused);
     return list;
 }
 

@@ -50,7 +50,7 @@ int type_parse_key(struct span text, const char *file, struct conf_strs *out, st
             return -1;
         /* A colon in its name makes no URI of it again. */
         char *plain = mem_printf("%s%s", path[0] == '/' ? "" : "./", path);
-        int rc = type_parse_file((struct span){ plain, strlen(plain) }, file, out);
+        int rc = type_parse_file(str_span(plain), file, out);
         free(plain);
         free(path);
         return rc;
@@ -105,8 +105,8 @@ const char *type_bad_dns_name(const char *name, struct refusal *r)
     struct addr a;
     struct err unused = ERR_INIT;
     char *address = mem_printf(strchr(rest, ':') ? "[%s]:1" : "%s:1", rest);
-    bool numeric = addr_parse((struct span){ address, strlen(address) }, &a, &unused) == 0
-                && !str_eq((struct span){ rest, strlen(rest) }, "localhost");
+    bool numeric = addr_parse(str_span(address), &a, &unused) == 0
+                && !str_eq(str_span(rest), "localhost");
 
     free(address);
     if (numeric) {

@@ -45,7 +45,7 @@ static char *dns_pattern(const char *text, struct refusal *r)
 {
     char name[DNS_NAME_MAX + 1];
 
-    if (dns_fold((struct span){ text, strlen(text) }, name) == 0
+    if (dns_fold(str_span(text), name) == 0
         || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.*")] != '\0') {
         for (const char *c = text; *c != '\0'; c++)
             if (*c & 0x80)
@@ -65,7 +65,7 @@ static char *dns_pattern(const char *text, struct refusal *r)
 /* Scheme and host do not know case (RFC 3986 6.2.2.1), the path does. */
 static char *uri_pattern(const char *text, struct refusal *r)
 {
-    const char *path = text + uri_path((struct span){ text, strlen(text) });
+    const char *path = text + uri_path(str_span(text));
     const char *wide = strstr(text, "**");
     char *out;
 
@@ -108,7 +108,7 @@ static char *ip_pattern(const char *text, struct cidr *net, struct refusal *r)
 {
     char ip[INET6_ADDRSTRLEN];
 
-    if (cidr_parse((struct span){ text, strlen(text) }, net, &r->why) == 0) {
+    if (cidr_parse(str_span(text), net, &r->why) == 0) {
         inet_ntop(net->family, net->ip, ip, sizeof(ip));
         return mem_printf("%s/%u", ip, (unsigned)net->bits);
     }
@@ -273,7 +273,7 @@ static bool is_ip(const char *text)
     struct err unused = ERR_INIT;
     struct cidr net;
 
-    return cidr_parse((struct span){ text, strlen(text) }, &net, &unused) == 0;
+    return cidr_parse(str_span(text), &net, &unused) == 0;
 }
 
 /* What somebody may have meant who wrote a name alone; NULL: anything. */

@@ -29,7 +29,7 @@ struct endpoint *endpoint_new(const struct addr *a, const char *group, const cha
         .group = mem_strdup(group),
         .server = mem_strdup(server),
         .refs = 1,
-        .key = endpoint_mix(names_hash((struct span){ text, strlen(text) })),
+        .key = endpoint_mix(names_hash(str_span(text))),
         .up = true,
         .plain = true,
     };

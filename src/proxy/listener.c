@@ -20,7 +20,7 @@ static uint32_t number_of(const struct addr *a)
     char text[ADDR_TEXT_MAX];
 
     addr_text(a, text);
-    return names_hash((struct span){ text, strlen(text) });
+    return names_hash(str_span(text));
 }
 
 struct listener *listener_new(struct conn_env *env, int fd, struct snapshot *snap,

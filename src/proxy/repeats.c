@@ -86,7 +86,7 @@ static struct entry *add(struct repeats *r, const struct occurrence *o)
 /* Whether a text was told in this window, or as many as are. Else it is now. */
 static bool was_told(struct entry *e, const char *text)
 {
-    uint32_t hash = names_hash((struct span){ text, strlen(text) });
+    uint32_t hash = names_hash(str_span(text));
 
     for (unsigned i = 0; i < e->ntold; i++)
         if (e->told[i] == hash)

@@ -12,7 +12,7 @@ void route_table_init(struct route_table *t, const struct conf_listener *l)
         if (sni->n == 0)
             names_add(&t->names, (struct span){ "", 0 }, (uint32_t)i);
         for (size_t k = 0; k < sni->n; k++)
-            names_add(&t->names, (struct span){ sni->v[k], strlen(sni->v[k]) }, (uint32_t)i);
+            names_add(&t->names, str_span(sni->v[k]), (uint32_t)i);
     }
 }
 
@@ -26,13 +26,13 @@ static const struct names_item *candidates(const struct route_table *t, const ch
                                            enum route_by *by)
 {
     char text[DNS_NAME_MAX + 1], *wild;
-    size_t n = name != NULL ? dns_fold((struct span){ name, strlen(name) }, text) : 0;
+    size_t n = name != NULL ? dns_fold(str_span(name), text) : 0;
     const struct names_item *i = NULL;
 
     if (n > 0 && (i = names_find(&t->names, (struct span){ text, n })) != NULL)
         *by = ROUTE_BY_NAME;
     else if (n > 0 && (wild = dns_wildcard(text)) != NULL
-             && (i = names_find(&t->names, (struct span){ wild, strlen(wild) })) != NULL)
+             && (i = names_find(&t->names, str_span(wild))) != NULL)
         *by = ROUTE_BY_WILDCARD;
     if (i == NULL)
         i = names_find(&t->names, (struct span){ "", 0 });

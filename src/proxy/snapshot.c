@@ -237,7 +237,7 @@ static void make_route(struct snap_route *out, struct snapshot *s, const struct 
                        const struct snapshot *running, struct diags *d)
 {
     out->conf = r;
-    names_add(&s->route_names, (struct span){ r->head.name, strlen(r->head.name) },
+    names_add(&s->route_names, str_span(r->head.name),
               (uint32_t)r->head.index);
     out->plaintext_from = conf_nets(&r->plaintext_from);
     if (conf_takes_tls(r))
@@ -333,7 +333,7 @@ bool snapshot_serves_name(const struct snap_listener *l, const struct snap_route
 
 const struct snap_route *snapshot_named(const struct snapshot *s, const char *name)
 {
-    const struct names_item *i = names_find(&s->route_names, (struct span){ name, strlen(name) });
+    const struct names_item *i = names_find(&s->route_names, str_span(name));
 
     return i != NULL ? &s->routes[i->value] : NULL;
 }

@@ -36,11 +36,6 @@ struct upstreams {
     size_t room;
 };
 
-static struct span text(const char *s)
-{
-    return (struct span){ s, strlen(s) };
-}
-
 struct upstreams *upstreams_new(void)
 {
     return calloc(1, sizeof(struct upstreams));
@@ -232,12 +227,12 @@ static void group_set(struct group *g, const struct conf_upstream *conf)
     forget_gone(g, false);
     names_free(&g->by_written);
     for (size_t i = 0; i < g->nservers; i++)
-        names_add(&g->by_written, text(g->servers[i].written), (uint32_t)i);
+        names_add(&g->by_written, str_span(g->servers[i].written), (uint32_t)i);
 }
 
 static struct group *find(const struct upstreams *u, const char *name)
 {
-    const struct names_item *i = names_find(&u->by_name, text(name));
+    const struct names_item *i = names_find(&u->by_name, str_span(name));
 
     return i != NULL ? u->groups[i->value] : NULL;
 }
@@ -259,7 +254,7 @@ static struct group *add(struct upstreams *u, struct group *g)
     make_room(u, g);
     u->groups = mem_append(u->groups, u->n, sizeof(u->groups[0]));
     u->groups[u->n] = g;
-    names_add(&u->by_name, text(g->name), (uint32_t)u->n);
+    names_add(&u->by_name, str_span(g->name), (uint32_t)u->n);
     u->n++;
     return g;
 }
@@ -270,8 +265,7 @@ static struct group *group_new(const char *name)
 
     g->name = mem_strdup(name);
     /* Workers shall not all begin with the first one. */
-    g->turn = (size_t)endpoint_mix(names_hash(text(name))
-                                   ^ (uint64_t)getpid() << 32);
+    g->turn = (size_t)endpoint_mix(names_hash(str_span(name)) ^ (uint64_t)getpid() << 32);
     return g;
 }
 
@@ -296,8 +290,7 @@ void upstreams_apply(struct upstreams *u, const struct conf *conf)
         if (g == NULL)
             g = group_new(c->head.name);
         else
-            u->groups[names_find(&u->by_name, text(g->name))->value] =
-                NULL;
+            u->groups[names_find(&u->by_name, str_span(g->name))->value] = NULL;
         group_set(g, c);
         add(&next, g);
     }
@@ -315,7 +308,8 @@ void upstreams_learn_begin(struct upstreams *u)
 void upstreams_learn(struct upstreams *u, const struct upstream_news *news)
 {
     struct group *g = find(u, news->upstream);
-    const struct names_item *i = g != NULL ? names_find(&g->by_written, text(news->server)) : NULL;
+    const struct names_item *i =
+        g != NULL ? names_find(&g->by_written, str_span(news->server)) : NULL;
     struct server *s = i != NULL ? &g->servers[i->value] : NULL;
 
     if (s == NULL || s->told)

@@ -323,7 +323,7 @@ bool certs_next_hidden(const struct certs *c, size_t from, struct certs_hidden *
 static size_t covering(const struct certs *c, const char *name, size_t out[CERTS_TYPES])
 {
     char text[DNS_NAME_MAX + 1], *wild;
-    size_t n = name != NULL ? dns_fold((struct span){ name, strlen(name) }, text) : 0, found;
+    size_t n = name != NULL ? dns_fold(str_span(name), text) : 0, found;
 
     found = n > 0 ? named(c, text, n, out) : 0;
     if (found == 0 && n > 0 && (wild = dns_wildcard(text)) != NULL)

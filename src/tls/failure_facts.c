@@ -280,7 +280,7 @@ static void fact_system(const struct scene *s, char *out)
 
 static void fact_name(const struct scene *s, char *out)
 {
-    str_escape(out, FACT_MAX, (struct span){ s->asked, strlen(s->asked) });
+    str_escape(out, FACT_MAX, str_span(s->asked));
 }
 
 /* --- about the server --- */

@@ -186,7 +186,7 @@ static int fill_constraints(NAME_CONSTRAINTS *nc, const struct issue_names *in, 
     }
     for (size_t i = 0; i < in->nip; i++) {
         struct cidr c;
-        if (cidr_parse((struct span){ in->ip[i], strlen(in->ip[i]) }, &c, e) != 0)
+        if (cidr_parse(str_span(in->ip[i]), &c, e) != 0)
             return err_wrap(e, "\"%s\"", in->ip[i]);
         if (push_subtree(&nc->permittedSubtrees, network_name(&c), e) != 0)
             return -1;

@@ -32,7 +32,7 @@ static struct span base_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
 
-    return (struct span){ base, strlen(base) };
+    return str_span(base);
 }
 
 static void find(struct span line, struct span name, struct span *found)
@@ -52,7 +52,7 @@ static char *own(const char *text, const char *path)
         return NULL;
     if (strncmp(text, MARK, strlen(MARK)) == 0)
         text += strlen(MARK);
-    rest = (struct span){ text, strlen(text) };
+    rest = str_span(text);
     while (rest.len > 0) {
         const char *end = memchr(rest.p, '\n', rest.len);
         struct span line = { rest.p, end != NULL ? (size_t)(end - rest.p) : rest.len };

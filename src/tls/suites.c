@@ -126,7 +126,7 @@ static bool next_word(struct words *w)
 
 static char *shown(const char *word, char out[WORD_MAX * 4])
 {
-    return str_escape(out, WORD_MAX * 4, (struct span){ word, strlen(word) });
+    return str_escape(out, WORD_MAX * 4, str_span(word));
 }
 
 static bool is_tls13_suite(const char *word)
