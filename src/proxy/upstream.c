@@ -230,11 +230,19 @@ static void group_set(struct group *g, const struct conf_upstream *conf)
         names_add(&g->by_written, str_span(g->servers[i].written), (uint32_t)i);
 }
 
-static struct group *find(const struct upstreams *u, const char *name)
+/* Its place in the list; NULL: it has none. */
+static struct group **place_of(const struct upstreams *u, const char *name)
 {
     const struct names_item *i = names_find(&u->by_name, str_span(name));
 
-    return i != NULL ? u->groups[i->value] : NULL;
+    return i != NULL ? &u->groups[i->value] : NULL;
+}
+
+static struct group *find(const struct upstreams *u, const char *name)
+{
+    struct group **at = place_of(u, name);
+
+    return at != NULL ? *at : NULL;
 }
 
 static void make_room(struct upstreams *u, const struct group *g)
@@ -286,11 +294,10 @@ void upstreams_apply(struct upstreams *u, const struct conf *conf)
 
     for (size_t i = 0; i < conf->nupstreams; i++) {
         const struct conf_upstream *c = conf->upstreams[i];
-        struct group *g = find(u, c->head.name);
-        if (g == NULL)
-            g = group_new(c->head.name);
-        else
-            u->groups[names_find(&u->by_name, str_span(g->name))->value] = NULL;
+        struct group **old = place_of(u, c->head.name);
+        struct group *g = old != NULL ? *old : group_new(c->head.name);
+        if (old != NULL)
+            *old = NULL;
         group_set(g, c);
         add(&next, g);
     }
