@@ -100,17 +100,7 @@ static void on_due(void *arg)
 /* Plaintext goes nowhere, not even to ask, where connections would not go. */
 bool health_may_knock(const struct server *s, const struct addr *a)
 {
-    const struct conf_upstream *u = s->group->conf;
-    struct nets to;
-    struct peer p;
-
-    if (u->tls || addr_is_local(a))
-        return true;
-    peer_from(&a->u.sa, &p);
-    to = conf_nets(&u->plaintext_to);
-    bool may = nets_have(&to, &p);
-    nets_free(&to);
-    return may;
+    return s->group->conf->tls || nets_let_plaintext(&s->group->plaintext_to, a);
 }
 
 static void arm(struct target *t)
@@ -208,6 +198,7 @@ static void group_free(struct group *g)
     for (size_t i = 0; i < g->n; i++)
         server_free(g->servers[i]);
     tls_client_unref(g->tls);
+    nets_free(&g->plaintext_to);
     free(g->servers);
     free(g->name);
     free(g);
@@ -277,7 +268,8 @@ static struct group *group_new(struct health *h, const struct conf_upstream *con
     struct group *g = mem_zalloc(sizeof(*g));
 
     *g = (struct group){ .health = h, .name = mem_strdup(conf->head.name), .conf = conf,
-                         .n = conf->servers.n, .tls = client_for(conf) };
+                         .n = conf->servers.n, .tls = client_for(conf),
+                         .plaintext_to = conf_nets(&conf->plaintext_to) };
     g->servers = mem_zalloc((g->n + 1) * sizeof(g->servers[0]));
     for (size_t i = 0; i < g->n; i++)
         g->servers[i] = server_for(g, before, &conf->servers.v[i]);

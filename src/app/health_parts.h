@@ -40,6 +40,7 @@ struct group {
     struct health *health;
     char *name;
     const struct conf_upstream *conf;
+    struct nets plaintext_to;
     int kind;                   /* of its checks; CHECK_OFF: there are none */
     struct server **servers;
     size_t n;

@@ -329,6 +329,14 @@ bool nets_have(const struct nets *list, const struct peer *p)
     return false;
 }
 
+bool nets_let_plaintext(const struct nets *list, const struct addr *to)
+{
+    struct peer p;
+
+    peer_from(&to->u.sa, &p);
+    return addr_is_local(to) || nets_have(list, &p);
+}
+
 void nets_free(struct nets *list)
 {
     free(list->v);

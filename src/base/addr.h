@@ -78,6 +78,8 @@ struct nets {
 int nets_add(struct nets *list, struct span text, struct err *e);
 /* A peer on a Unix socket is on this host: loopback, and so anywhere, has it. */
 bool nets_have(const struct nets *list, const struct peer *p);
+/* Whether plaintext may go there, if it may to these networks: within this host it always may. */
+bool nets_let_plaintext(const struct nets *list, const struct addr *to);
 void nets_free(struct nets *list);
 
 #endif

@@ -24,17 +24,6 @@ static struct diag_at server_at(const struct conf_upstream *u, const struct conf
     return where;
 }
 
-/* A name is judged when it is resolved, by who dials. */
-static bool plaintext_allowed(const struct nets *to, const struct conf_server *s)
-{
-    struct peer p;
-
-    if (s->host != NULL || addr_is_local(&s->addr))
-        return true;
-    peer_from(&s->addr.u.sa, &p);
-    return nets_have(to, &p);
-}
-
 /* How to write that it may go there. The caller's. */
 static char *plaintext_fix(const struct conf_upstream *u, const struct conf_server *s)
 {
@@ -62,7 +51,8 @@ static void guard_plaintext(struct builder *b, const struct conf_upstream *u,
 
     for (size_t i = 0; i < u->servers.n; i++) {
         const struct conf_server *s = &u->servers.v[i];
-        if (plaintext_allowed(&to, s))
+        /* A name is judged when it is resolved, by who dials. */
+        if (s->host != NULL || nets_let_plaintext(&to, &s->addr))
             continue;
         char *fix = plaintext_fix(u, s);
         char *hint = mem_printf("if the network to it is trusted, %s", fix);

@@ -70,16 +70,6 @@ static void forget_gone(struct group *g, bool all)
     g->ngone = n;
 }
 
-static bool plaintext_may_go_to(const struct group *g, const struct addr *a)
-{
-    struct peer p;
-
-    if (addr_is_local(a))
-        return true;
-    peer_from(&a->u.sa, &p);
-    return nets_have(&g->plaintext_to, &p);
-}
-
 /* The endpoint that a server has, or had, for an address; who had it loses it. NULL: none. */
 static struct endpoint *take(struct group *g, struct server *s, const struct addr *a)
 {
@@ -143,7 +133,7 @@ static void server_set(struct group *g, struct server *s, const struct upstream_
         if (e == NULL)
             e = endpoint_new(&v[i].addr, g->name, s->written);
         e->up = v[i].up;
-        e->plain = plaintext_may_go_to(g, &e->addr);
+        e->plain = nets_let_plaintext(&g->plaintext_to, &e->addr);
         next.v[next.n++] = e;
     }
     if (next.n == 0) {          /* the last good ones stay */
@@ -221,7 +211,7 @@ static void group_set(struct group *g, const struct conf_upstream *conf)
         free(s->written);
         s->written = mem_strdup(conf->servers.v[i].written);
         for (size_t k = 0; k < s->n; k++)
-            s->v[k]->plain = plaintext_may_go_to(g, &s->v[k]->addr);
+            s->v[k]->plain = nets_let_plaintext(&g->plaintext_to, &s->v[k]->addr);
     }
     servers_drop(g, old, nold);
     forget_gone(g, false);

@@ -247,3 +247,21 @@ Test(addr, what_is_no_network)
         cr_assert_not_null(strstr(e.text, cases[i][1]), "\"%s\": %s", cases[i][0], e.text);
     }
 }
+
+Test(nets, plaintext_may_stay_here_and_go_where_they_say)
+{
+    struct err e = ERR_INIT;
+    struct nets list = { 0 };
+    static const struct { const char *to; bool may; } cases[] = {
+        { "127.0.0.1:9", true }, { "[::1]:9", true }, { "unix:/run/x", true },
+        { "10.1.2.3:9", true }, { "192.0.2.1:9", false }, { "[2001:db8::1]:9", false },
+    };
+
+    cr_assert_eq(nets_add(&list, str_span("10.0.0.0/8"), &e), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct addr a;
+        cr_assert_eq(addr_parse(str_span(cases[i].to), &a, &e), 0, "%s", e.text);
+        cr_expect_eq(nets_let_plaintext(&list, &a), cases[i].may, "%s", cases[i].to);
+    }
+    nets_free(&list);
+}
