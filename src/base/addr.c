@@ -194,6 +194,11 @@ bool peer_is_loopback(const struct peer *p)
                                 : p->family == AF_INET6 && memcmp(p->ip, one, sizeof(one)) == 0;
 }
 
+bool peer_same_host(const struct peer *a, const struct peer *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
 void peer_unmap(struct peer *p)
 {
     if (p->family != AF_INET6 || memcmp(p->ip, mapped, sizeof(mapped)) != 0)

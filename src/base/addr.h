@@ -51,6 +51,7 @@ void addr_set_port(struct addr *a, uint16_t port);
 
 void peer_from(const struct sockaddr *sa, struct peer *out);   /* v4-mapped IPv6 becomes IPv4 */
 bool peer_is_loopback(const struct peer *p);
+bool peer_same_host(const struct peer *a, const struct peer *b);         /* whatever the port */
 void peer_unmap(struct peer *p);        /* the same, of one that came another way */
 void peer_map(struct peer *p);          /* and back: p is IPv4 */
 #define PEER_TEXT_MAX 64

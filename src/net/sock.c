@@ -213,7 +213,7 @@ static bool an_interface_has(const struct peer *wanted)
         if (i->ifa_addr == NULL)
             continue;
         peer_from(i->ifa_addr, &p);
-        if (p.family == wanted->family && memcmp(p.ip, wanted->ip, sizeof(p.ip)) == 0)
+        if (peer_same_host(&p, wanted))
             break;
     }
     freeifaddrs(all);

@@ -7,7 +7,6 @@
  * about as many turns as there are workers.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "net/sock.h"
 #include "proxy/conn_state.h"
@@ -24,7 +23,7 @@ static bool was_dialled_from(const struct conn *c, const struct peer *from)
     if (other == NULL || sock_local_addr(other->upstream.fd, &here) != 0)
         return false;
     peer_from(&here.u.sa, &p);
-    return p.family == from->family && memcmp(p.ip, from->ip, sizeof(p.ip)) == 0;
+    return peer_same_host(&p, from);
 }
 
 static bool find(struct conn *c, struct addr *to)
