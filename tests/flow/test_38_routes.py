@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 from harness import client
-from harness.gate import render
 from harness.origin import echo
 from harness.waiting import PATIENCE, until
 
@@ -198,9 +197,7 @@ def test_a_reload_adds_and_takes_routes_on_a_live_address(several, certs, origin
     del sections["route one"]
     sections["route new"] = {"listen": "127.0.0.1:0", "sni": "new.example", "store": "two",
                              "upstream": origin(saying("new")).address}
-    gate.path.write_text(render(sections))
-    gate.signal(1)
-    gate.await_message("^reload done")
+    gate.reconfigure(sections)
     assert ask(gate, certs, "new.example") == ("new", "two")
     assert ask(gate, certs, "a.one.example") == ("plain", "plain")
     live.settimeout(0.2)

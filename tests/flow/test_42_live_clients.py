@@ -223,9 +223,7 @@ def test_hundreds_are_judged_in_time(live, certs):
           for _ in range(20)]
     assert all(echoes(tls) for tls in stay + go)
     gate.sections["route main"]["deny"] = "cn:bob"
-    gate.path.write_text(render(gate.sections))
-    gate.signal(1)
-    gate.await_message("^reload done")
+    gate.reconfigure(gate.sections)
     assert all(gone(tls) < SOON for tls in go)
     assert all(echoes(tls) for tls in stay)
     for tls in stay:

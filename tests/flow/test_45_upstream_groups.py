@@ -4,14 +4,13 @@ Without checks: what is shown here a connection finds out by itself.
 """
 
 import collections
-import signal
 import socket
 import threading
 import time
 
 import pytest
 
-from harness import client, gate as gates
+from harness import client
 from harness.load import Echo
 from harness.origin import banner, reset
 
@@ -42,12 +41,6 @@ def who(address, certs, source=None):
 
 def crowd(address, certs, times):
     return collections.Counter(who(address, certs) for _ in range(times))
-
-
-def rewrite(proxy, sections):
-    proxy.path.write_text(gates.render(sections))
-    proxy.signal(signal.SIGHUP)
-    proxy.await_message("reload done")
 
 
 # --- whose turn it is ---
@@ -296,7 +289,7 @@ def test_what_is_known_of_a_server_outlives_a_reload(sallyport, config, named, c
         for seconds in range(4, 8):
             assert who(proxy.address, certs) == "s0"
             keys["connect_timeout"] = f"{seconds}s"
-            rewrite(proxy, config(servers, upstream_keys=keys))
+            proxy.reconfigure(config(servers, upstream_keys=keys))
         assert who(proxy.address, certs) == "s0"
         assert sum("a server fails" in r["message"] for r in proxy.records) == 1
 
@@ -306,11 +299,11 @@ def test_servers_come_and_go(sallyport, config, named, certs):
     proxy = sallyport(config([a.address, b.address], upstream_keys={"check": "off"}))
     with client.Careful(proxy.address, certs).handshake() as live:
         mine = live.receive(NAME_LEN)
-        rewrite(proxy, config([c.address], upstream_keys={"check": "off"}))
+        proxy.reconfigure(config([c.address], upstream_keys={"check": "off"}))
         assert crowd(proxy.address, certs, 4) == {"s2": 4}
         live.send(b"still")
         assert live.receive(5) == b"still" and mine in (b"s0", b"s1")
-        rewrite(proxy, config([a.address, b.address, c.address], upstream_keys={"check": "off"}))
+        proxy.reconfigure(config([a.address, b.address, c.address], upstream_keys={"check": "off"}))
         assert crowd(proxy.address, certs, 6) == {"s0": 2, "s1": 2, "s2": 2}
 
 
@@ -336,12 +329,12 @@ def test_hops_in_clear_text_are_told_once(sallyport, config):
     proxy.await_message(f"^{LEAVES}$")
     nets = "192.0.2.0/24, 198.51.100.0/24"
     assert hops(proxy) == [(LEAVES, "app", "192.0.2.1:9", nets)]
-    rewrite(proxy, sections)
+    proxy.reconfigure(sections)
     assert hops(proxy) == []
-    rewrite(proxy, config(servers + ["198.51.100.7:9"], upstream_keys=far, listen="0.0.0.0:0",
-                          plaintext_from="192.0.2.7"))
+    proxy.reconfigure(config(servers + ["198.51.100.7:9"], upstream_keys=far, listen="0.0.0.0:0",
+                             plaintext_from="192.0.2.7"))
     assert hops(proxy) == [(LEAVES, "app", "198.51.100.7:9", nets),
                            (TAKEN, "main", None, "192.0.2.7")]
-    rewrite(proxy, config(["127.0.0.1:9", "somewhere.test:9"], upstream_keys={"check": "off"},
-                          listen="0.0.0.0:0", plaintext_from="loopback"))
+    proxy.reconfigure(config(["127.0.0.1:9", "somewhere.test:9"], upstream_keys={"check": "off"},
+                             listen="0.0.0.0:0", plaintext_from="loopback"))
     assert hops(proxy) == []

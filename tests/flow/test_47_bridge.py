@@ -12,7 +12,6 @@ from harness.gate import run
 from harness.origin import echo, receive, reset
 from harness.proxy_header import read_header
 from harness.tls_origin import OverTls, server_context
-from test_45_upstream_groups import rewrite
 from test_46_originate import FAILED, MIB
 
 
@@ -214,6 +213,6 @@ def test_a_reload_leads_nobody_past_the_name_that_it_demands(bridging, sallyport
     unix = origin(echo, path=open_folder / "far.sock")
     now = bridging(unix.address, keys={"tls_name": "127.0.0.1"})
     with Careful(proxy.address, certs, cut_at=100,
-                 before_cut=lambda _: rewrite(proxy, now)) as c:
+                 before_cut=lambda _: proxy.reconfigure(now)) as c:
         c.handshake()
         assert proxy.await_access(route="main")["reason"] == "upstream-failed"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import client, gate as gates, procfs
+from harness import client, procfs
 from harness.name_server import NameServer
 from harness.origin import Origin, banner, echo
 from harness.waiting import until
@@ -187,28 +187,17 @@ def test_the_monitor_dies_and_nobody_forgets(gate, dns, places, certs):
     proxy = named(gate, dns, port)
     assert set(crowd(proxy, certs)) == {"2", "3"}
     dns.behave = "silent"
-    os.kill(monitor(proxy), signal.SIGKILL)
+    os.kill(proxy.monitor(), signal.SIGKILL)
     assert set(crowd(proxy, certs)) == {"2", "3"}
     proxy.await_message("^the monitor is replaced by process")
     # It knows of the addresses only what the one before it told.
     proxy.await_message("^a name does not resolve any more", 60)
     assert set(crowd(proxy, certs)) == {"2", "3"}
     for pid in proxy.workers():
-        if pid != monitor(proxy):
+        if pid != proxy.monitor():
             os.kill(pid, signal.SIGKILL)
     proxy.await_message("^worker 0 is replaced")
     assert set(crowd(proxy, certs)) == {"2", "3"}
-
-
-def monitor(proxy):
-    """The pid of its monitor."""
-    def find():
-        for pid in procfs.children(proxy.pid):
-            with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
-                if comm.read().strip() == "sallyport-mon":
-                    return pid
-        return None
-    return until("there is a monitor", find)
 
 
 def test_a_reload_brings_names_and_takes_them(sallyport, config, dns, places, certs, origin):
@@ -218,9 +207,7 @@ def test_a_reload_brings_names_and_takes_them(sallyport, config, dns, places, ce
 
     def rewrite(upstream):
         sections = config(upstream, proxy={"resolver": dns.address}, upstream_keys={})
-        proxy.path.write_text(gates.render(sections))
-        proxy.signal(signal.SIGHUP)
-        proxy.await_message("reload done")
+        proxy.reconfigure(sections)
 
     proxy = sallyport(config(plain.address, proxy={"resolver": dns.address}, upstream_keys={}))
     assert len(procfs.children(proxy.pid)) == 1         # nothing to do for a monitor

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness import broken_in, client, dask_cluster, gate as gates, procfs, tls_origin
-from harness.origin import Origin, banner, echo
+from harness.origin import Origin, echo
 from harness.services import Cql, Grpc, Web, ZooKeeper
 from harness.waiting import until
 
@@ -339,26 +339,16 @@ def test_the_monitor_dies_and_nobody_forgets(gate, pair, certs):
     goes_down(proxy, "timed out")
     until("the workers know", lambda: crowd(proxy, certs) == {"b"})
     checked = pair[1].checks
-    os.kill(monitor(proxy), signal.SIGKILL)
+    os.kill(proxy.monitor(), signal.SIGKILL)
     assert crowd(proxy, certs) == {"b"}
     proxy.await_message("^the monitor is replaced by process")
     until("it has checked", lambda: pair[1].checks > checked)
     assert crowd(proxy, certs) == {"b"}
     for pid in proxy.workers():
-        if pid != monitor(proxy):
+        if pid != proxy.monitor():
             os.kill(pid, signal.SIGKILL)
     proxy.await_message("^worker 0 is replaced")
     assert crowd(proxy, certs) == {"b"}         # a newborn is told
-
-
-def monitor(proxy):
-    def find():
-        for pid in procfs.children(proxy.pid):
-            with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
-                if comm.read().strip() == "sallyport-mon":
-                    return pid
-        return None
-    return until("there is a monitor", find)
 
 
 def test_a_reload_begins_and_ends_checks(sallyport, config, pair, certs):
@@ -366,9 +356,7 @@ def test_a_reload_begins_and_ends_checks(sallyport, config, pair, certs):
         return config([p.address for p in pair], upstream_keys={**QUICK, **keys})
 
     def rewrite(**keys):
-        proxy.path.write_text(gates.render(sections(**keys)))
-        proxy.signal(signal.SIGHUP)
-        proxy.await_message("reload done")
+        proxy.reconfigure(sections(**keys))
 
     proxy = sallyport(sections(check="off"))
     assert len(procfs.children(proxy.pid)) == 1         # nobody to check anything
@@ -412,7 +400,7 @@ def test_a_monitor_that_is_not_ours_any_more_holds_nobody_up(gate, origin, certs
     proxy = gate([origin(echo).address, origin(echo).address], upstream_keys={"check": "tcp"})
     entry = b"".join(struct.pack("=I", len(b)) + b for b in (b"x\0", b"y:1\0")) + bytes(4)
     told = broken_in.sealed(entry * ((16 << 20) // len(entry)))
-    channel = broken_in.channel(monitor(proxy))
+    channel = broken_in.channel(proxy.monitor())
     message, files = broken_in.endpoints(told)
     stop, sent = threading.Event(), []
 

@@ -17,22 +17,9 @@ from harness import client, gate as gate_module, procfs, tools
 from harness.origin import echo
 from harness.waiting import PATIENCE, until
 
-MONITOR = "sallyport-mon"
-
-
-def name_of(pid):
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        with open(f"/proc/{pid}/comm") as f:
-            return f.read().strip()
-    return ""
-
-
-def monitors(proxy):
-    return [pid for pid in procfs.children(proxy.pid) if name_of(pid) == MONITOR]
-
-
 def workers(proxy):
-    return [pid for pid in procfs.children(proxy.pid) if name_of(pid).startswith("sallyport-w")]
+    return [pid for pid in procfs.children(proxy.pid)
+            if procfs.name(pid).startswith("sallyport-w")]
 
 
 @pytest.fixture
@@ -51,7 +38,7 @@ def served(gate, origin, open_folder):
 def settled(proxy, n):
     """All processes are what they will be: their names, and whom they run as."""
     until("the monitor answers", lambda: curl(proxy, path="/healthz")[0] == 200)
-    until("all have their names", lambda: (len(monitors(proxy)), len(workers(proxy))) == (1, n))
+    until("all have their names", lambda: (len(proxy.monitors()), len(workers(proxy))) == (1, n))
 
 
 def reload(proxy, **kwargs):
@@ -178,10 +165,10 @@ def test_during_a_storm_of_hups(served):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
 def test_a_monitor_that_dies_is_replaced(served, certs, number):
     with client.Careful(served.address, certs).handshake() as live:
-        before, serving = monitors(served), workers(served)
+        before, serving = served.monitors(), workers(served)
         os.kill(before[0], number)
         served.await_message(r"^the monitor was killed by signal \d+")
-        until("another monitor", lambda: monitors(served) not in ([], before))
+        until("another monitor", lambda: served.monitors() not in ([], before))
         assert reload(served).returncode == 0
         assert workers(served) == serving
         live.send(b"unharmed")
@@ -198,7 +185,7 @@ def test_a_monitor_that_dies_during_a_reload(served, tmp_path):
     asking = subprocess.Popen([gate_module.SALLYPORT, "reload", "-c", served.path],
                               env=gate_module.environment(), stderr=subprocess.PIPE, text=True)
     until("the loader", lambda: len(procfs.children(served.pid)) == 4)
-    os.kill(monitors(served)[0], signal.SIGKILL)
+    os.kill(served.monitors()[0], signal.SIGKILL)
     assert "ended before it had answered" in asking.communicate(timeout=PATIENCE)[1]
     assert asking.returncode == 1
     served.path.write_text(good)
@@ -213,7 +200,7 @@ def test_who_may_connect(served):
     mode = os.stat(served.sock)
     assert stat.S_ISSOCK(mode.st_mode) and stat.S_IMODE(mode.st_mode) == 0o600
     until("the workers and the monitor are who owns it", lambda: mode.st_uid == os.stat(
-        f"/proc/{monitors(served)[0]}").st_uid == os.stat(f"/proc/{workers(served)[0]}").st_uid)
+        f"/proc/{served.monitors()[0]}").st_uid == os.stat(f"/proc/{workers(served)[0]}").st_uid)
     if os.getuid() == 0:
         assert mode.st_uid != 0
         other = {"user": 12345, "group": 12345, "extra_groups": []}
@@ -242,12 +229,12 @@ def test_bad_requests_are_refused(served, how):
         assert answer_to(sock, request).startswith(begin)
     assert not served.says("^reload")
     assert reload(served).returncode == 0
-    assert len(monitors(served)) == 1
+    assert len(served.monitors()) == 1
 
 
 def test_half_open_connections_keep_nobody_out(served, certs):
     """500 of them, some silent, some in mid-request: data flows and `reload` works."""
-    monitor = monitors(served)
+    monitor = served.monitors()
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(client.Careful(served.address, certs).handshake())
         for i in range(500):
@@ -260,7 +247,7 @@ def test_half_open_connections_keep_nobody_out(served, certs):
         assert live.receive(100000) == b"x" * 100000
         live.end()
         assert live.recv() == b""
-    assert monitors(served) == monitor
+    assert served.monitors() == monitor
     until("they are forgotten", lambda: len(procfs.fds(monitor[0])) < 20)
 
 
@@ -279,14 +266,14 @@ def test_a_slow_request_has_its_time(served):
 
 def test_clients_that_hang_up_cost_nothing(served):
     assert reload(served).returncode == 0                   # it has been handed the log anew
-    monitor = monitors(served)[0]
+    monitor = served.monitors()[0]
     base = len(procfs.fds(monitor))
     for _ in range(300):
         with unix(served) as sock:
             sock.sendall(HALF + b"\r\n")
     assert reload(served).returncode == 0
     until("they are forgotten", lambda: len(procfs.fds(monitor)) <= base)
-    assert monitors(served) == [monitor]
+    assert served.monitors() == [monitor]
 
 
 def test_a_half_closed_client_is_answered(served):
@@ -333,14 +320,14 @@ def test_killed_master_ends_the_monitor_and_leaves_a_socket_that_is_replaced(
 
 def test_a_stopped_monitor_does_not_keep_the_master(served):
     """One that never answers is killed at the end."""
-    os.kill(monitors(served)[0], signal.SIGSTOP)
+    os.kill(served.monitors()[0], signal.SIGSTOP)
     served.close()
     assert not served.sock.exists()
 
 
 def test_no_admin_no_monitor(gate, origin):
     proxy = gate(origin(echo).address, proxy={"workers": 2})
-    assert monitors(proxy) == [] and len(procfs.children(proxy.pid)) == 2
+    assert proxy.monitors() == [] and len(procfs.children(proxy.pid)) == 2
     done = reload(proxy)
     assert done.returncode == 1
     assert "there is no admin address (set [proxy] admin = unix:" in done.stderr
@@ -351,9 +338,9 @@ def test_a_foreground_process_has_a_monitor(gate, origin, open_folder, certs):
     proxy = gate(origin(echo).address, proxy={"workers": 0, "admin": f"unix:{sock}"})
     proxy.sock = sock
     settled(proxy, 0)
-    assert procfs.children(proxy.pid) == monitors(proxy)
+    assert procfs.children(proxy.pid) == proxy.monitors()
     assert reload(proxy).returncode == 0
-    assert os.getuid() != 0 or os.stat(f"/proc/{monitors(proxy)[0]}").st_uid != 0
+    assert os.getuid() != 0 or os.stat(f"/proc/{proxy.monitors()[0]}").st_uid != 0
     assert client.outcome(proxy.address, certs) == "ok"
 
 
@@ -405,8 +392,8 @@ def test_log_and_reopening(served, tmp_path):
     log = tmp_path / "gate.log"
     served.path.write_text(served.path.read_text().replace("[proxy]", f"[proxy]\nlog = {log}"))
     assert reload(served).returncode == 0
-    until("it holds the log", lambda: str(log) in procfs.fds(monitors(served)[0]))
+    until("it holds the log", lambda: str(log) in procfs.fds(served.monitors()[0]))
     log.rename(tmp_path / "old.log")
     served.signal(signal.SIGUSR1)
     until("the new one alone", lambda: log.exists() and [
-        f for f in procfs.fds(monitors(served)[0]) if f.endswith(".log")] == [str(log)])
+        f for f in procfs.fds(served.monitors()[0]) if f.endswith(".log")] == [str(log)])

@@ -341,12 +341,6 @@ def test_the_world_cannot_end_it(gate, origin):
 
 # --- what a reload removes ---
 
-def rewrite(proxy, sections):
-    proxy.path.write_text(gates.render(sections))
-    proxy.signal(signal.SIGHUP)
-    proxy.await_message("reload done")
-
-
 def test_a_route_that_is_removed(sallyport, config, origin, certs):
     app = origin(echo).address
     sections = config(app, proxy={"drain_timeout": "3s"})
@@ -375,7 +369,7 @@ def test_a_route_that_is_removed(sallyport, config, origin, certs):
     assert busy.receive(1) == b"x"
     talker = threading.Thread(target=talk)
     talker.start()
-    rewrite(proxy, sections)
+    proxy.reconfigure(sections)
     began = time.monotonic()
     assert ends(quiet_)[-1] - began < 2.9
     for _ in range(2):
@@ -396,7 +390,7 @@ def test_a_route_that_is_removed_while_a_client_comes_by_it(sallyport, config, o
     proxy = sallyport(sections)
     del sections["route other"]
     with client.Careful(proxy.address, certs, name="other.test", check=False, cut_at=100,
-                        before_cut=lambda _: rewrite(proxy, sections)) as c:
+                        before_cut=lambda _: proxy.reconfigure(sections)) as c:
         c.handshake()
         c.send(b"ping")
         assert c.receive(4) == b"ping"
@@ -412,14 +406,14 @@ def test_a_server_that_is_removed_and_one_that_is_put_back(sallyport, config, or
     while len(held) < 2:
         c = client.Careful(proxy.address, certs).handshake()
         held[c.receive(1)] = c
-    rewrite(proxy, config([a.address], upstream_keys={}, proxy={"drain_timeout": "10s"}))
-    rewrite(proxy, both)
+    proxy.reconfigure(config([a.address], upstream_keys={}, proxy={"drain_timeout": "10s"}))
+    proxy.reconfigure(both)
     time.sleep(1.5)
     for c in held.values():
         c.send(b"x")
         assert c.receive(1) == b"x", "it was put back in time"
     time.sleep(1.2)
-    rewrite(proxy, config([a.address], upstream_keys={}, proxy={"drain_timeout": "10s"}))
+    proxy.reconfigure(config([a.address], upstream_keys={}, proxy={"drain_timeout": "10s"}))
     assert ends([held[b"b"]])
     proxy.await_access(reason="server-removed", upstream=b.address)
     held[b"a"].send(b"x")

@@ -172,6 +172,13 @@ class Gate:
         """The processes that serve: the children, or itself with workers = 0."""
         return procfs.children(self.pid) or [self.pid]
 
+    def monitors(self):
+        return [pid for pid in procfs.children(self.pid) if procfs.name(pid) == "sallyport-mon"]
+
+    def monitor(self):
+        """The pid of its monitor, as soon as it has one."""
+        return until("there is a monitor", self.monitors)[0]
+
     def fds(self):
         """Open descriptors of those who serve."""
         return sum(len(procfs.fds(pid)) for pid in self.workers())
@@ -181,6 +188,12 @@ class Gate:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def reconfigure(self, sections):
+        """Another configuration in its file, and a reload that takes it."""
+        self.path.write_text(render(sections))
+        self.signal(signal.SIGHUP)
+        self.await_message("^reload done$")
 
     def vanish(self):
         """All of its processes are killed at once."""

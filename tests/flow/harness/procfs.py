@@ -14,6 +14,14 @@ def children(pid):
     return [int(word) for word in text.split()]
 
 
+def name(pid):
+    """What ps shows; "" when there is no such process any more."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def is_alive(pid):
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
