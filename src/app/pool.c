@@ -49,7 +49,7 @@ struct pool {
     const struct tickets *tickets;
     int endpoints;              /* as the monitor told them last; -1: nothing is known */
     struct pool_events ev;
-    struct account *accounts;
+    struct accounts *accounts;
     struct slot *slots;
     size_t n;
     const struct edition *current, *offer;
@@ -98,8 +98,20 @@ static void send_endpoints(struct slot *s)
         (void)channel_send(s->ch, &m);
 }
 
+/* Workers look up where they count. */
+static void enter_rows(const struct accounts *a, const struct conf *c)
+{
+    for (size_t i = 0; i < c->nroutes; i++)
+        (void)ledger_enter(a->ledger, LEDGER_ROUTE, c->routes[i]->head.name);
+    for (size_t i = 0; i < c->nlisteners; i++)
+        (void)ledger_enter(a->ledger, LEDGER_LISTENER, c->listeners[i]->head.name);
+    for (size_t i = 0; i < c->nupstreams; i++)
+        (void)ledger_enter(a->ledger, LEDGER_UPSTREAM, c->upstreams[i]->head.name);
+}
+
 void pool_offer(struct pool *p, const struct edition *ed)
 {
+    enter_rows(p->accounts, ed->conf);
     p->offer = ed;
     p->ready = 0;
     p->why[0] = '\0';
@@ -260,7 +272,7 @@ static void start(struct slot *s)
         .loop = p->loop,
         .foreground = p->foreground,
         .privs = &p->privs,
-        .account = &p->accounts[s->index],
+        .accounts = p->accounts,
         .index = s->index,
     };
 
@@ -338,13 +350,12 @@ static void end_if_done(struct pool *p)
 static void gone(struct slot *s)
 {
     struct pool *p = s->pool;
-    struct account *a = &p->accounts[s->index];
-    uint64_t lost = a->count.value[COUNTER_OPEN];
+    uint64_t lost = p->accounts->v[s->index].count.value[COUNTER_OPEN];
 
     if (!s->alive || !s->reaped || s->ch != NULL)
         return;
     s->alive = false;
-    account_clear_gauges(a);
+    account_clear_gauges(p->accounts, s->index);
     if (s->wait_status != 0)
         tell_death(s, lost);
     if (p->draining) {
@@ -427,7 +438,7 @@ uint64_t pool_kill(struct pool *p)
         if (!s->alive)
             continue;
         if (!s->drained)
-            p->cut += p->accounts[i].count.value[COUNTER_OPEN];
+            p->cut += p->accounts->v[i].count.value[COUNTER_OPEN];
         spawn_kill(&s->proc);
         if (!s->reaped)
             while (waitpid(s->proc.pid, &s->wait_status, 0) < 0 && errno == EINTR)
@@ -449,7 +460,7 @@ bool pool_is_foreground(const struct pool *p)
 
 void pool_counters(const struct pool *p, struct counters *sum)
 {
-    accounts_sum(p->accounts, p->n, sum);
+    accounts_sum(p->accounts, sum);
 }
 
 /* --- life --- */
@@ -467,7 +478,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->endpoints = -1;
     p->slots = mem_zalloc(p->n * sizeof(struct slot));
     p->patience = loop_timer_new(p->loop, on_patience, p);
-    p->accounts = accounts_map(p->n);
+    p->accounts = accounts_new(p->n);
     if (p->accounts == NULL || p->patience == NULL) {
         err_set(e, "cannot map the counters");
         pool_free(p);
@@ -497,7 +508,7 @@ void pool_free(struct pool *p)
         channel_free(p->slots[i].ch);
         loop_timer_free(p->slots[i].timer);
     }
-    accounts_unmap(p->accounts, p->n);
+    accounts_free(p->accounts);
     loop_timer_free(p->patience);
     if (p->endpoints >= 0)
         close(p->endpoints);

@@ -183,8 +183,8 @@ static void on_master_gone(void *arg)
     worker_drain(r->worker, r->orphan_drain_ms, on_drained, r);
 }
 
-struct role *role_new(struct loop *l, int fd, struct account *mine, role_done_fn *done, void *arg,
-                      struct err *e)
+struct role *role_new(struct loop *l, int fd, const struct accounts *all, size_t slot,
+                      role_done_fn *done, void *arg, struct err *e)
 {
     struct role *r = mem_zalloc(sizeof(*r));
 
@@ -198,7 +198,7 @@ struct role *role_new(struct loop *l, int fd, struct account *mine, role_done_fn
         err_setx(e, "memory is out");
         goto fail;
     }
-    r->worker = worker_new(l, mine, e);
+    r->worker = worker_new(l, all, slot, e);
     if (r->worker != NULL)
         return r;
 fail:

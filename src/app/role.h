@@ -19,8 +19,8 @@ struct role;
 typedef void role_done_fn(void *arg);
 
 /* Owns `fd`, the worker's end of the channel. NULL and e on failure. */
-struct role *role_new(struct loop *l, int fd, struct account *mine, role_done_fn *done, void *arg,
-                      struct err *e);
+struct role *role_new(struct loop *l, int fd, const struct accounts *all, size_t slot,
+                      role_done_fn *done, void *arg, struct err *e);
 void role_free(struct role *r);             /* NULL is fine */
 
 #endif

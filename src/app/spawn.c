@@ -33,7 +33,7 @@ static int work(const struct spawn_spec *spec, int fd, struct err *e)
         close(fd);
         return -1;
     }
-    struct role *r = role_new(l, fd, spec->account, process_done, l, e);
+    struct role *r = role_new(l, fd, spec->accounts, spec->index, process_done, l, e);
     if (r != NULL)
         loop_run(l);
     role_free(r);
@@ -72,7 +72,7 @@ static int spawn_foreground(const struct spawn_spec *spec, int ours, int theirs,
                             struct spawned *out, struct err *e)
 {
     *out = (struct spawned){ .fd = ours };
-    out->role = role_new(spec->loop, theirs, spec->account, foreground_done, out, e);
+    out->role = role_new(spec->loop, theirs, spec->accounts, spec->index, foreground_done, out, e);
     return out->role != NULL ? 0 : -1;
 }
 

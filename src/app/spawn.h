@@ -22,7 +22,7 @@ struct spawn_spec {
     struct loop *loop;          /* the master's */
     bool foreground;            /* no process: on that loop */
     const struct privs *privs;  /* what a process becomes */
-    struct account *account;    /* its slot */
+    const struct accounts *accounts;    /* its slot is that of the index */
     size_t index;
 };
 

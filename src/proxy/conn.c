@@ -164,9 +164,11 @@ void conn_end(struct conn *c, enum reason why)
     conn_log_end(c);
     c->state = CONN_ENDED;
     env->count->reason[c->reason]++;
-    env->count->value[COUNTER_BYTES_IN] += c->relay.up.bytes;
-    env->count->value[COUNTER_BYTES_OUT] += c->relay.down.bytes;
     env->count->value[COUNTER_OPEN]--;
+    conn_route_count(c)->reason[c->reason]++;
+    conn_route_count(c)->open--;
+    if (!c->admitted)
+        conn_listener_count(c)->refused++;
     env->open--;
     leave_generation(c);
     let_go_of_keys(c);
@@ -238,6 +240,33 @@ static void on_time(void *owner)
         states[c->state].timeout(c);
 }
 
+/* --- where it is counted --- */
+
+struct route_count *conn_route_count(const struct conn *c)
+{
+    return account_route(c->env->account, c->route->row);
+}
+
+struct listener_count *conn_listener_count(const struct conn *c)
+{
+    return account_listener(c->env->account, c->listener->row);
+}
+
+struct upstream_count *conn_upstream_count(const struct conn *c)
+{
+    size_t i = c->route->conf->upstream->head.index;
+
+    return account_upstream(c->env->account, c->snap->upstreams.v[i].row);
+}
+
+void conn_set_route(struct conn *c, const struct snap_route *r)
+{
+    if (c->route != NULL)
+        conn_route_count(c)->open--;
+    c->route = r;
+    conn_route_count(c)->open++;
+}
+
 /* --- the worker's side --- */
 
 void conn_env_init(struct conn_env *env, struct loop *l, struct account *account,
@@ -307,6 +336,6 @@ void conn_begin(struct conn_env *env, struct snapshot *snap, const struct snap_l
     list_append(&env->conns, &c->link);
     env->open++;
     env->count->value[COUNTER_OPEN]++;
-    c->route = snapshot_route(snap, listener, &(struct route_ask){ 0 }, &by);
+    conn_set_route(c, snapshot_route(snap, listener, &(struct route_ask){ 0 }, &by));
     conn_enter(c, CONN_OPENING);
 }

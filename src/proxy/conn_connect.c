@@ -228,6 +228,7 @@ void conn_connect_turn(struct conn *c)
         return;
     }
     c->at.connected = loop_now_us(c->env->loop);
+    histogram_add(&conn_upstream_count(c)->connects, c->at.connected - c->at.dialled);
     if (conf_dials_tls(c->route->conf)) {
         conn_enter(c, CONN_SECURE);
         return;

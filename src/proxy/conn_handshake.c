@@ -1,6 +1,7 @@
 /* HANDSHAKE: TLS with the client, under the deadline that OPENING has set. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "net/stream.h"
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
@@ -29,6 +30,28 @@ static void handshake_failed(struct conn *c, enum reason why)
         conn_linger(c, &c->client, why);            /* the alert is on its way */
 }
 
+static enum account_version version_of(const struct tls_facts *f)
+{
+    static const char *const names[] = { "TLSv1", "TLSv1.1", "TLSv1.2" };
+
+    for (int i = 0; i < VERSIONS - 1; i++)
+        if (strcmp(f->version, names[i]) == 0)
+            return (enum account_version)i;
+    return VERSION_TLS13;
+}
+
+static void count_done(struct conn *c)
+{
+    struct route_count *r = conn_route_count(c);
+
+    r->handshakes[version_of(&c->facts)][c->facts.resumed]++;
+    histogram_add(&c->env->account->handshakes, c->at.secured - c->at.accepted);
+    if (c->facts.resumed)
+        c->env->count->value[COUNTER_RESUMED]++;
+    if (c->facts.identity != NULL)
+        account_client_ends(r, c->facts.identity->not_after, clock_wall_us() / 1000000u);
+}
+
 static void handshake_done(struct conn *c)
 {
     c->at.secured = loop_now_us(c->env->loop);
@@ -38,8 +61,7 @@ static void handshake_done(struct conn *c)
         return;
     }
     memcpy(&c->demands, c->route->policy, sizeof(c->demands));
-    if (c->facts.resumed)
-        c->env->count->value[COUNTER_RESUMED]++;
+    count_done(c);
     /* A reload since it began was not meant to let it in by what held before. The review that
        followed it passed over this connection, which had shown nothing yet. */
     if (c->snap != c->env->current)

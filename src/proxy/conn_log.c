@@ -50,6 +50,7 @@ void conn_log_failure(struct conn *c, enum reason why, const struct tls_failure 
 
     c->told = true;
     c->env->count->cause[f->cause]++;
+    conn_route_count(c)->failed[f->cause]++;
     if (!is_told(c, why, f))
         return;
     logline_begin(&l, failure_level(f), "TLS handshake failed");
@@ -100,6 +101,7 @@ void conn_log_secure(struct conn *c, enum reason why, const struct tls_failure *
     struct logline l;
 
     c->env->count->cause[f->cause]++;
+    conn_upstream_count(c)->failed[f->cause]++;
     if (!repeats_tell(c->env->repeats, &o, c->snap->conf->proxy.sum_failures_ms,
                       loop_now_us(c->env->loop)))
         return;

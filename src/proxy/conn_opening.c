@@ -152,7 +152,7 @@ static void choose_route(struct conn *c, const struct hello *h)
         conn_end(c, REASON_NO_MEMORY);
         return;
     }
-    c->route = snapshot_route(c->snap, c->listener, &ask, &by);
+    conn_set_route(c, snapshot_route(c->snap, c->listener, &ask, &by));
     if (!snapshot_serves_name(c->listener, c->route, ask.name, by)) {
         conn_log_early(c, REASON_HANDSHAKE_FAILED, TLS_CAUSE_UNKNOWN_NAME, h->name);
         send_alert(&c->client, UNRECOGNIZED_NAME);

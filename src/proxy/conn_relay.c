@@ -51,6 +51,16 @@ static void relay_over(struct conn *c)
         conn_end(c, c->relay.up.cut ? REASON_CLIENT_CUT : REASON_DONE);
 }
 
+static void count_bytes(struct conn *c, uint64_t up, uint64_t down)
+{
+    struct route_count *r = conn_route_count(c);
+
+    r->bytes_in += up;
+    r->bytes_out += down;
+    c->env->count->value[COUNTER_BYTES_IN] += up;
+    c->env->count->value[COUNTER_BYTES_OUT] += down;
+}
+
 void conn_relay_turn(struct conn *c)
 {
     uint64_t up = c->relay.up.bytes, down = c->relay.down.bytes;
@@ -58,6 +68,7 @@ void conn_relay_turn(struct conn *c)
     enum relay_status status = relay_turn(&c->relay, &c->env->pool, &failed);
 
     if (c->relay.up.bytes != up || c->relay.down.bytes != down) {
+        count_bytes(c, c->relay.up.bytes - up, c->relay.down.bytes - down);
         c->asked = c->relay.down.bytes == down;     /* it moves after the other one */
         c->active_us = loop_now_us(c->env->loop);
         c->watched = true;

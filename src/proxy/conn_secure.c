@@ -93,6 +93,7 @@ static void done(struct conn *c)
     }
     if (c->endpoint != NULL)
         endpoint_reached(c->endpoint, c->at.upstream_secured);
+    conn_upstream_count(c)->handshakes[c->secure->facts.resumed]++;
     if (c->secure->facts.resumed)
         c->env->count->value[COUNTER_UP_RESUMED]++;
     conn_enter(c, CONN_RELAY);

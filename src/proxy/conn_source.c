@@ -17,6 +17,12 @@ void conn_source_enter(struct conn *c)
     }
 }
 
+static void admitted(struct conn *c)
+{
+    c->admitted = true;
+    conn_listener_count(c)->accepted++;
+}
+
 /* Counted before it is judged: who is over a limit and goes on trying stays over it. */
 bool conn_source_admit(struct conn *c)
 {
@@ -27,17 +33,19 @@ bool conn_source_admit(struct conn *c)
     struct account *a = c->env->account;
     uint64_t key;
 
-    if (most == 0 && rate == 0)
+    key = most > 0 || rate > 0 ? source_key(&a->sources, c->number, &c->peer) : 0;
+    if (!source_begin(&a->sources, key, second)) {
+        admitted(c);
         return true;
-    key = source_key(&a->sources, c->number, &c->peer);
-    if (!source_begin(&a->sources, key, second))
-        return true;
+    }
     c->at_source = key;
     if (most > 0 && account_source_open(a, key) > most)
         conn_end(c, REASON_SOURCE_FULL);
     else if (rate > 0 && account_source_began(a, key, second) > rate)
         conn_end(c, REASON_SOURCE_FAST);
-    return c->state != CONN_ENDED;
+    else
+        admitted(c);
+    return c->admitted;
 }
 
 void conn_source_leave(struct conn *c)

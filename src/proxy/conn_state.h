@@ -88,8 +88,17 @@ struct conn {
     bool awaits_header;         /* a PROXY header comes before all else */
     bool misses_h2;             /* it offers HTTP/2 alone, and the route has no alpn */
     bool plain;                 /* the client speaks no TLS, and may (plaintext_from) */
+    bool admitted;              /* its source is known, and over no limit */
     bool told;                  /* the handshake's failure has its line already */
 };
+
+/* Where it is counted: by its route, its listener, its upstream. */
+struct route_count *conn_route_count(const struct conn *c);
+struct listener_count *conn_listener_count(const struct conn *c);
+struct upstream_count *conn_upstream_count(const struct conn *c);
+
+/* Its route is that one from now on. */
+void conn_set_route(struct conn *c, const struct snap_route *r);
 
 /* The one end. The conn is freed at the end of the loop's turn. */
 void conn_end(struct conn *c, enum reason why);

@@ -143,6 +143,7 @@ static bool accept_one(struct listener *l)
         return false;
     bool next = befell_one(errno);
     l->env->count->value[COUNTER_ACCEPT_ERRORS]++;
+    account_listener(l->env->account, l->settings->row)->failed++;
     if (!next)
         l->starved(l->arg);
     return next;

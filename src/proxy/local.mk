@@ -15,6 +15,7 @@ libproxy_a_SOURCES = \
 	src/proxy/conn_log.c src/proxy/conn_log.h \
 	src/proxy/counters.tbl \
 	src/proxy/endpoint.c src/proxy/endpoint.h \
+	src/proxy/ledger.c src/proxy/ledger.h \
 	src/proxy/listener.c src/proxy/listener.h \
 	src/proxy/policy.c src/proxy/policy.h \
 	src/proxy/page.c src/proxy/page.h \

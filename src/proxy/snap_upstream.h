@@ -19,6 +19,7 @@ struct snap_upstream {
     const struct conf_upstream *conf;
     struct tls_client *tls;             /* NULL: plaintext goes there */
     uint8_t policy[DIGEST_LEN];         /* its rules: sessions belong to them, too */
+    uint32_t row;                       /* ledger.h */
 };
 
 /* All of a configuration, in its order. */

@@ -32,6 +32,8 @@ struct snap_route {
                                            which it would be the same */
     struct certs *certs;                /* of its store, if it has one; NULL once the keys are
                                            gone */
+    uint32_t row;                       /* where it is counted (ledger.h), as in the other two;
+                                           set by the worker that applies it */
     struct nets plaintext_from;
     uint8_t policy[DIGEST_LEN];         /* sessions are resumed where this is the same alone */
 };
@@ -40,6 +42,7 @@ struct snap_listener {
     const struct conf_listener *conf;
     struct route_table table;
     struct nets proxy_from;
+    uint32_t row;
 };
 
 struct snapshot {

@@ -14,6 +14,7 @@
 
 struct worker {
     struct loop *loop;
+    const struct accounts *accounts;
     struct conn_env env;
     struct snapshot *snap;      /* in force; NULL before the first */
     uint64_t generation;
@@ -140,7 +141,7 @@ static void on_deadline(void *arg)
     loop_later(w->loop, &w->last);
 }
 
-struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
+struct worker *worker_new(struct loop *l, const struct accounts *all, size_t slot, struct err *e)
 {
     struct worker *w = calloc(1, sizeof(*w));
 
@@ -149,9 +150,10 @@ struct worker *worker_new(struct loop *l, struct account *mine, struct err *e)
         return NULL;
     }
     w->loop = l;
+    w->accounts = all;
     list_init(&w->listeners);
     loop_task_init(&w->last, tell_drained, w);
-    conn_env_init(&w->env, l, mine, on_gone, w);
+    conn_env_init(&w->env, l, &all->v[slot], on_gone, w);
     /* Unique among this host's workers, and over their restarts. */
     w->env.next_id = (uint64_t)getpid() << 32 | 1;
     w->used_fds = descriptors_used();
@@ -219,6 +221,19 @@ static const struct snap_listener *settings_for(const struct snapshot *snap, con
     return NULL;
 }
 
+/* Where it is to be counted. */
+static void number(const struct ledger *l, struct snapshot *snap)
+{
+    for (size_t i = 0; i < snap->nroutes; i++)
+        snap->routes[i].row = ledger_find(l, LEDGER_ROUTE, snap->routes[i].conf->head.name);
+    for (size_t i = 0; i < snap->nlisteners; i++)
+        snap->listeners[i].row = ledger_find(l, LEDGER_LISTENER,
+                                             snap->listeners[i].conf->head.name);
+    for (size_t i = 0; i < snap->upstreams.n; i++)
+        snap->upstreams.v[i].row = ledger_find(l, LEDGER_UPSTREAM,
+                                               snap->upstreams.v[i].conf->head.name);
+}
+
 int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t nfds,
                  struct err *e)
 {
@@ -231,6 +246,7 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
         return err_setx(e, w->drained ? "the worker is draining"
                                       : "the number of sockets does not match the configuration");
     }
+    number(w->accounts->ledger, snap);
     made = calloc(nfds + 1, sizeof(*made));
     if (made == NULL || make_new(w, snap, fds, made) != 0) {
         free(made);

@@ -18,8 +18,8 @@
 
 struct worker;
 
-/* `mine` is this worker's slot. NULL and e on failure. */
-struct worker *worker_new(struct loop *l, struct account *mine, struct err *e);
+/* `slot` is where this worker counts. NULL and e on failure. */
+struct worker *worker_new(struct loop *l, const struct accounts *all, size_t slot, struct err *e);
 
 /*
  * Put a snapshot in force: new connections use it, running ones keep theirs.

@@ -2,6 +2,7 @@ check_PROGRAMS += unit_proxy
 TESTS += unit_proxy
 unit_proxy_SOURCES = \
 	tests/unit/proxy/test_account.c \
+	tests/unit/proxy/test_ledger.c \
 	tests/unit/proxy/test_listener.c \
 	tests/unit/proxy/test_policy.c \
 	tests/unit/proxy/test_page.c \

@@ -27,7 +27,7 @@ int accept4(int fd, struct sockaddr *restrict addr, socklen_t *restrict len, int
 
 struct rig {
     struct loop *loop;
-    struct account account;
+    struct accounts *accounts;
     struct conn_env env;
     struct conf_listener conf;
     struct snap_listener settings;
@@ -55,7 +55,9 @@ static void rig_open(struct rig *r)
 
     *r = (struct rig){ .loop = loop_new(&e), .snap = { .refs = 1 } };
     cr_assert_not_null(r->loop);
-    conn_env_init(&r->env, r->loop, &r->account, NULL, NULL);
+    r->accounts = accounts_new(1);
+    cr_assert_not_null(r->accounts);
+    conn_env_init(&r->env, r->loop, &r->accounts->v[0], NULL, NULL);
     r->settings.conf = &r->conf;
     r->listener = listener_new(&r->env, socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), &r->snap,
                                &r->settings);
@@ -71,6 +73,7 @@ static void rig_close(struct rig *r)
     listener_free(r->listener);
     conn_env_free(&r->env);
     loop_free(r->loop);
+    accounts_free(r->accounts);
     cr_assert_eq(r->snap.refs, 1);
 }
 
@@ -88,7 +91,7 @@ Test(listener, what_may_last_pauses_it, .timeout = 5)
         calls = 0;
         listener_empty_queue(r.listener);
         cr_expect_eq(r.starved, 1, "%s", strerror(errors[i]));
-        cr_expect_eq(r.account.count.value[COUNTER_ACCEPT_ERRORS], 1, "%s", strerror(errors[i]));
+        cr_expect_eq(r.accounts->v[0].count.value[COUNTER_ACCEPT_ERRORS], 1, "%s", strerror(errors[i]));
         rig_close(&r);
     }
 }
@@ -108,7 +111,7 @@ Test(listener, what_befell_one_connection_does_not_stop_the_next, .timeout = 5)
         calls = 0;
         listener_empty_queue(r.listener);
         cr_expect_eq(r.starved, 0, "%s", strerror(errors[i]));
-        cr_expect_eq(r.account.count.value[COUNTER_ACCEPT_ERRORS], 2, "%s", strerror(errors[i]));
+        cr_expect_eq(r.accounts->v[0].count.value[COUNTER_ACCEPT_ERRORS], 2, "%s", strerror(errors[i]));
         rig_close(&r);
     }
 }
