@@ -41,19 +41,22 @@ struct asked {
 struct admin {
     struct loop *loop;
     struct reload *reload;
+    struct accounts *accounts;
     struct privs privs;
     struct admin_sockets *sockets;
     struct channel *ch;
     struct loop_timer *timer;   /* to start it again, or to wait for its end */
     pid_t pid;                  /* 0: none runs */
     bool served;                /* it was ready */
+    uint64_t told_facts;        /* of that generation; 0: of none */
     unsigned false_starts;      /* in a row */
     uint64_t started_us;
     struct asked *asked;        /* the one reload it may wait for */
     struct admin_events ev;
     bool can;                   /* there is a user to run it as */
     bool needed;
-    int settings;               /* what it is sent, a file in memory; -1: nothing to look after */
+    int settings;               /* what it is sent, a file in memory; -1: none */
+    int report;                 /* the same; -1: none yet */
     int endpoints;              /* what it has told last, the same; -1: nothing */
     struct loop_timer *rest;    /* until it is passed on again */
     bool resting, owed;         /* … and there is something newer by now */
@@ -93,6 +96,8 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
     prctl(PR_SET_NAME, "sallyport-mon"); /* what ps and top show */
     if (privs_drop(&a->privs, e) != 0)
         return -1;
+    if (accounts_only_read(a->accounts) != 0)
+        return err_set(e, "cannot read what is counted");
     /* The end of the channel ends it as well, but only while it runs its loop. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master)
@@ -101,7 +106,7 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
     struct loop *l = loop_new(e);
     if (l == NULL)
         return -1;
-    struct monitor *m = monitor_new(l, channel, fds, nsockets(a), monitor_done, l, e);
+    struct monitor *m = monitor_new(l, channel, fds, nsockets(a), a->accounts, monitor_done, l, e);
     if (m != NULL)
         loop_run(l);
     monitor_free(m);
@@ -112,13 +117,14 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
 static pid_t fork_monitor(struct admin *a, int theirs, struct err *e)
 {
     size_t n = nsockets(a);
-    int *keep = mem_zalloc((n + 1) * sizeof(int));
+    int *keep = mem_zalloc((n + 2) * sizeof(int));
     pid_t master = getpid();
 
     if (n > 0)
         memcpy(keep, admin_sockets_fds(a->sockets), n * sizeof(int));
     keep[n] = theirs;
-    pid_t pid = child_fork(a->loop, &(struct child_keep){ .fds = keep, .n = n + 1 }, e);
+    keep[n + 1] = a->accounts->fd;
+    pid_t pid = child_fork(a->loop, &(struct child_keep){ .fds = keep, .n = n + 2 }, e);
     free(keep);
     if (pid != 0)
         return pid;
@@ -206,6 +212,28 @@ static void on_endpoints(struct admin *a, struct channel_msg *m)
         pass_on(a);
 }
 
+/* Once for each edition: to look through ten thousand certificates is work. */
+static bool send_facts(struct admin *a)
+{
+    const struct edition *ed = reload_current(a->reload);
+
+    if (ed->generation == a->told_facts)
+        return false;
+    a->told_facts = ed->generation;
+
+    int fd = edition_facts(ed);
+    struct channel_msg m = {
+        .kind = CHANNEL_FACTS, .number = ed->generation, .fds = &fd, .nfds = fd >= 0 ? 1 : 0
+    };
+    if (fd < 0)
+        log_error("the monitor cannot be told of certificates: no file in memory could be made");
+    if (a->ch != NULL && channel_send(a->ch, &m) != 0)
+        kill(a->pid, SIGKILL);
+    if (fd >= 0)
+        close(fd);
+    return true;
+}
+
 static bool is_drain_time(uint64_t ms)
 {
     return ms == CHANNEL_DRAIN_DEFAULT || ms <= conf_keys[KEY_PROXY_DRAIN_TIMEOUT].max;
@@ -227,7 +255,7 @@ static void on_message(void *arg, struct channel_msg *m)
         a->ev.drain(a->ev.arg, m->number);
     } else if (m->kind == CHANNEL_ENDPOINTS && m->nfds == 1 && memfile_is_sealed(m->fds[0])) {
         on_endpoints(a, m);
-    } else if (a->pid > 0) {
+    } else if ((m->kind != CHANNEL_FACTS || !send_facts(a)) && a->pid > 0) {
         log_error("the monitor speaks nonsense: it is replaced");
         kill(a->pid, SIGKILL);
     }
@@ -266,6 +294,7 @@ static int start(struct admin *a, struct err *e)
     int fds[2];
 
     a->served = false;
+    a->told_facts = 0;
     a->started_us = clock_mono_us();
     if (channel_pair(fds, e) != 0)
         return -1;
@@ -281,6 +310,7 @@ static int start(struct admin *a, struct err *e)
         kill(pid, SIGKILL);
     send_file(a, CHANNEL_ENDPOINTS, a->endpoints);
     send_file(a, CHANNEL_SETTINGS, a->settings);
+    send_file(a, CHANNEL_REPORT, a->report);
     return 0;
 }
 
@@ -328,6 +358,16 @@ bool admin_reaped(struct admin *a, pid_t pid, int wait_status)
     return true;
 }
 
+void admin_report(struct admin *a, const struct report *r)
+{
+    if (a->report >= 0)
+        close(a->report);
+    a->report = report_write(r);
+    if (a->report < 0)
+        log_error("the monitor cannot be told how we are: no file in memory could be made");
+    send_file(a, CHANNEL_REPORT, a->report);
+}
+
 void admin_log(struct admin *a)
 {
     if (a != NULL && a->ch != NULL)
@@ -344,8 +384,8 @@ void admin_drained(struct admin *a, uint64_t cut)
 
 /* --- for the master --- */
 
-struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
-                        const struct admin_events *ev, struct diags *d)
+struct admin *admin_new(struct loop *l, struct reload *r, struct accounts *accounts,
+                        const struct conf *c, const struct admin_events *ev, struct diags *d)
 {
     const struct conf_proxy *p = &c->proxy;
     struct admin *a = mem_zalloc(sizeof(*a));
@@ -358,8 +398,9 @@ struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
     a->privs = privs_plan(&who, &told);
     a->loop = l;
     a->reload = r;
+    a->accounts = accounts;
     a->ev = *ev;
-    a->settings = a->endpoints = -1;
+    a->settings = a->endpoints = a->report = -1;
     a->can = told.errors == 0;
     a->timer = loop_timer_new(l, on_timer, a);
     a->rest = loop_timer_new(l, on_rested, a);
@@ -409,24 +450,17 @@ static void forget_servers(struct admin *a)
     a->ev.endpoints(a->ev.arg, -1);
 }
 
-/* In a monitor that has nothing to look after, nothing has to change with an edition. */
 static void renew_settings(struct admin *a, const struct edition *ed)
 {
-    bool watches = watches_servers(ed->conf), watched = a->settings >= 0;
-
-    if (watched)
+    if (a->settings >= 0)
         close(a->settings);
-    a->settings = watches || watched ? edition_settings(ed) : -1;
-    if ((watches || watched) && a->settings < 0)
+    a->settings = a->needed ? edition_settings(ed) : -1;
+    if (a->needed && a->settings < 0)
         log_error("the monitor cannot be told of generation %llu: no file in memory could be made",
                   (unsigned long long)ed->generation);
     send_file(a, CHANNEL_SETTINGS, a->settings);
-    if (!watches) {
-        if (a->settings >= 0)
-            close(a->settings);
-        a->settings = -1;
+    if (!watches_servers(ed->conf))
         forget_servers(a);
-    }
 }
 
 void admin_edition(struct admin *a, const struct edition *ed)
@@ -459,6 +493,8 @@ void admin_free(struct admin *a)
         close(a->settings);
     if (a->endpoints >= 0)
         close(a->endpoints);
+    if (a->report >= 0)
+        close(a->report);
     loop_timer_free(a->timer);
     loop_timer_free(a->rest);
     admin_sockets_free(a->sockets);

@@ -16,9 +16,11 @@
 #include <sys/types.h>
 
 #include "app/reload.h"
+#include "app/report.h"
 #include "base/diag.h"
 #include "conf/conf.h"
 #include "net/loop.h"
+#include "proxy/account.h"
 
 struct admin;
 
@@ -31,9 +33,10 @@ struct admin_events {
     void *arg;
 };
 
-/* Binds; NULL with findings. `r` is asked for reloads, and must outlive it. */
-struct admin *admin_new(struct loop *l, struct reload *r, const struct conf *c,
-                        const struct admin_events *ev, struct diags *d);
+/* Binds; NULL with findings. `r` is asked for reloads, the monitor reads what is counted in
+   `accounts`; both must outlive it. */
+struct admin *admin_new(struct loop *l, struct reload *r, struct accounts *accounts,
+                        const struct conf *c, const struct admin_events *ev, struct diags *d);
 
 /* Ends the monitor, which has a moment to hand out its last answers, and removes the
    sockets. NULL is fine. */
@@ -41,6 +44,9 @@ void admin_free(struct admin *a);
 
 /* This edition is in force: the monitor is started, told of it, or ended. */
 void admin_edition(struct admin *a, const struct edition *ed);
+
+/* How sallyport is now: it is told to the monitor, and to those after it. */
+void admin_report(struct admin *a, const struct report *r);
 
 void admin_log(struct admin *a);            /* hand it the log again */
 void admin_drained(struct admin *a, uint64_t cut);      /* all have ended; NULL is fine */

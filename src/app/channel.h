@@ -13,10 +13,11 @@
  *                      ENDPOINTS(what the monitor knows of servers)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
- *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)   ENDPOINTS
+ *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)   ENDPOINTS   FACTS(generation)
  *   master -> monitor  RELOADED(request, outcome)   DRAINED(cut)   LOG
  *                      SETTINGS(of the edition in force)
  *                      ENDPOINTS(what the one before it knew)
+ *                      REPORT(how it is)   FACTS(generation, of its certificates)
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
 #define SALLYPORT_APP_CHANNEL_H
@@ -41,7 +42,9 @@ enum channel_kind {
     CHANNEL_RELOADED,
     CHANNEL_SETTINGS,
     CHANNEL_ENDPOINTS,
-    CHANNEL_LAST = CHANNEL_ENDPOINTS
+    CHANNEL_REPORT,
+    CHANNEL_FACTS,
+    CHANNEL_LAST = CHANNEL_FACTS
 };
 
 /* Listening sockets of one message; more than any configuration needs. */
@@ -53,14 +56,16 @@ enum channel_kind {
 struct channel_msg {
     enum channel_kind kind;
     uint64_t number;            /* BUNDLE, READY, FAILED: generation; DRAIN: timeout in ms;
-                                   DRAINED: connections that were cut; RELOAD, RELOADED: request */
+                                   DRAINED: connections that were cut; RELOAD, RELOADED: request;
+                                   FACTS: generation */
     int log_format, log_level;  /* LOG */
     char text[ERR_TEXT_MAX];    /* FAILED */
 
     /* BUNDLE: the bundle, then the listening sockets. LOG: the log, none for syslog.
        TICKETS: a memory file of secrets, newest first (tickets.h).
        LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it.
-       SETTINGS: as the bundle has them. ENDPOINTS: endpoints.h; none: nothing is known. */
+       SETTINGS: as the bundle has them. ENDPOINTS: endpoints.h; none: nothing is known.
+       REPORT: report.h. FACTS: inventory_pack(), of all there is. */
     int *fds;
     size_t nfds;
 };

@@ -157,6 +157,20 @@ int edition_settings(const struct edition *ed)
     return fd;
 }
 
+int edition_facts(const struct edition *ed)
+{
+    struct inventory inv;
+    struct pack k = { 0 };
+
+    edition_inventory(ed, &inv);
+    for (size_t i = 0; i < inv.n; i++)
+        inventory_pack(inv.v[i].owner, &inv.v[i].fact, &k);
+    int fd = memfile_write("facts", k.p, k.len);
+    inventory_free(&inv);
+    pack_free(&k);
+    return fd;
+}
+
 struct roster edition_roster(const struct edition *ed)
 {
     struct err e = ERR_INIT;

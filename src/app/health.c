@@ -1,5 +1,6 @@
 #include "app/health_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,11 +56,15 @@ static void on_result(void *arg, const struct knock_result *r)
     t->knock = NULL;
     t->session = r->session;
     t->failures += t->vitals.down && !good;
+    if (first)
+        t->since_us = clock_wall_us();
     if (vitals_take(&t->vitals, good, g->conf->rise, g->conf->fall)) {
         if (!good) {
             t->down_us = loop_now_us(g->health->loop);
             t->failures = first ? 1 : g->conf->fall;
         }
+        t->since_us = clock_wall_us();
+        snprintf(t->why, sizeof(t->why), "%s", good ? "" : r->why);
         health_log_state(t, r->why);
         health_news(g->health);
     }
@@ -319,6 +324,27 @@ static void tell(void *arg)
 void health_news(struct health *h)
 {
     loop_later(h->loop, &h->tell);
+}
+
+const struct conf *health_conf(const struct health *h)
+{
+    return h->conf;
+}
+
+void health_each(const struct health *h, const char *upstream, health_seen_fn *fn, void *arg)
+{
+    const struct group *g = find_group(h->groups, h->n, upstream);
+
+    for (size_t i = 0; g != NULL && i < g->n; i++) {
+        const struct server *s = g->servers[i];
+        for (size_t k = 0; k < s->n; k++) {
+            const struct target *t = s->targets[k];
+            fn(arg, &(struct health_seen){ s->written, &t->addr, t->vitals.known, t->vitals.down,
+                                           t->since_us, t->vitals.down ? t->why : "" });
+        }
+        if (s->n == 0)
+            fn(arg, &(struct health_seen){ .server = s->written, .why = "" });
+    }
 }
 
 static bool is_worth_telling(const struct server *s)

@@ -34,6 +34,22 @@ int health_apply(struct health *h, struct conf *conf, struct err *e);
    begins; what it knows already is not touched. */
 void health_recall(struct health *h, const void *p, size_t len);
 
+/* One address of a server of an upstream, and what checks found. */
+struct health_seen {
+    const char *server;         /* as it is written */
+    const struct addr *addr;    /* NULL: its name has none yet */
+    bool known, down;           /* known: it was checked */
+    uint64_t since_us;          /* since 1970: since when it is so; 0: not known */
+    const char *why;            /* it is down; "" otherwise */
+};
+
+/* Those of that upstream, when it is looked after: none otherwise. */
+typedef void health_seen_fn(void *arg, const struct health_seen *seen);
+void health_each(const struct health *h, const char *upstream, health_seen_fn *fn, void *arg);
+
+/* The configuration that it was given last; NULL: none. */
+const struct conf *health_conf(const struct health *h);
+
 /* All that is to be told. */
 void health_pack(const struct health *h, struct pack *out);
 

@@ -9,6 +9,8 @@
 #include "base/addr.h"
 #include "net/resolve.h"
 
+#define HEALTH_WHY_MAX 120
+
 struct server;
 
 /* One address of a server. */
@@ -22,6 +24,8 @@ struct target {
     bool session;               /* knock.h */
     unsigned failures;          /* since it went down */
     uint64_t down_us;
+    uint64_t since_us;          /* by the clock on the wall: as it is now since then */
+    char why[HEALTH_WHY_MAX];   /* it is down; "" otherwise */
 };
 
 struct server {

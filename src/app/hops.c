@@ -16,7 +16,7 @@ struct hop {
 };
 
 struct telling {
-    const struct hops *before;
+    const struct hops *before;  /* NULL: nothing is logged */
     struct hops now;
 };
 
@@ -30,19 +30,26 @@ static char *joined(const struct conf_strs *s)
     return all;
 }
 
+static void log_hop(const struct hop *h, const char *nets)
+{
+    struct logline l;
+
+    logline_begin(&l, LOG_LEVEL_INFO, h->message);
+    logline_str(&l, h->kind, h->name);
+    logline_str(&l, h->at_key, h->at);
+    logline_str(&l, h->with_key, *nets != '\0' ? nets : NULL);
+    logline_end(&l);
+}
+
 static void tell(struct telling *t, const struct hop *h)
 {
     char *nets = joined(h->with);
-    char *text = mem_printf("%s %s %s %s", h->kind, h->name, h->at, nets);
-    struct logline l;
+    char *text = mem_printf("%s: %s %s, %s %s%s%s%s%s", h->message, h->kind, h->name, h->at_key,
+                            h->at, *nets != '\0' ? ", " : "", *nets != '\0' ? h->with_key : "",
+                            *nets != '\0' ? " " : "", nets);
 
-    if (names_find(&t->before->by_text, str_span(text)) == NULL) {
-        logline_begin(&l, LOG_LEVEL_INFO, h->message);
-        logline_str(&l, h->kind, h->name);
-        logline_str(&l, h->at_key, h->at);
-        logline_str(&l, h->with_key, *nets != '\0' ? nets : NULL);
-        logline_end(&l);
-    }
+    if (t->before != NULL && names_find(&t->before->by_text, str_span(text)) == NULL)
+        log_hop(h, nets);
     free(nets);
     t->now.v = mem_append(t->now.v, t->now.n, sizeof(*t->now.v));
     t->now.v[t->now.n] = text;
@@ -106,16 +113,29 @@ static void tell_route(struct telling *t, const struct conf_route *r)
     }
 }
 
+static void tell_all(struct telling *t, const struct conf *c)
+{
+    for (size_t i = 0; i < c->nupstreams; i++)
+        tell_upstream(t, c->upstreams[i]);
+    for (size_t i = 0; i < c->nroutes; i++)
+        tell_route(t, c->routes[i]);
+}
+
 void hops_log(struct hops *told, const struct conf *c)
 {
     struct telling t = { .before = told };
 
-    for (size_t i = 0; i < c->nupstreams; i++)
-        tell_upstream(&t, c->upstreams[i]);
-    for (size_t i = 0; i < c->nroutes; i++)
-        tell_route(&t, c->routes[i]);
+    tell_all(&t, c);
     hops_free(told);
     *told = t.now;
+}
+
+void hops_find(struct hops *out, const struct conf *c)
+{
+    struct telling t = { 0 };
+
+    tell_all(&t, c);
+    *out = t.now;
 }
 
 void hops_free(struct hops *h)

@@ -19,6 +19,10 @@ struct hops {
 
 /* Log the hops of c that are not among *told, which becomes those of c. */
 void hops_log(struct hops *told, const struct conf *c);
+/* Its hops, in words, for who shows them: "clear text may leave this host: upstream db, server
+   10.0.0.5:9042, plaintext_to 10.0.0.0/8". A zeroed *out, to be freed. */
+void hops_find(struct hops *out, const struct conf *c);
+
 void hops_free(struct hops *h);
 
 #endif

@@ -5,6 +5,7 @@ libapp_a_SOURCES = \
 	src/app/admin.c src/app/admin.h \
 	src/app/admin_sockets.c src/app/admin_sockets.h \
 	src/app/askers.c src/app/askers.h \
+	src/app/catalog.c src/app/catalog.h \
 	src/app/channel.c src/app/channel.h \
 	src/app/child.c src/app/child.h \
 	src/app/coverage.c src/app/coverage.h \
@@ -27,6 +28,7 @@ libapp_a_SOURCES = \
 	src/app/logsink.c src/app/logsink.h \
 	src/app/master.c src/app/master.h \
 	src/app/memfile.c src/app/memfile.h \
+	src/app/metrics.c src/app/metrics.h \
 	src/app/monitor.c src/app/monitor.h \
 	src/app/outcome.c src/app/outcome.h \
 	src/app/plan.h \
@@ -34,10 +36,13 @@ libapp_a_SOURCES = \
 	src/app/privs.c src/app/privs.h \
 	src/app/reload.c src/app/reload.h \
 	src/app/reach.c src/app/reach.h \
+	src/app/report.c src/app/report.h \
 	src/app/role.c src/app/role.h \
 	src/app/roster.c src/app/roster.h \
 	src/app/spawn.c src/app/spawn.h \
+	src/app/status.c src/app/status.h src/app/status_json.c src/app/status_text.c \
 	src/app/stores.c src/app/stores.h src/app/stores_folder.c src/app/stores_state.h \
 	src/app/tickets.c src/app/tickets.h \
 	src/app/verdict.c src/app/verdict.h \
+	src/app/viewer.c src/app/viewer.h \
 	src/app/vitals.h

@@ -21,6 +21,7 @@
 #include "app/tickets.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "tls/ctx.h"
 
 static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
@@ -41,6 +42,10 @@ struct master {
     struct tickets *tickets;
     struct expiry *expiry;
     struct hops hops;           /* that were told */
+    char *cause, *files;        /* of the last reload */
+    uint64_t wall_us, since_us, last_ok_us;     /* of the start, of what is in force, of the
+                                                   last good load; by the clock on the wall */
+    struct loop_task tell;
     struct loop_timer *hourly;
     enum phase phase;
     uint64_t started_us;
@@ -130,6 +135,46 @@ static void log_totals(const struct master *m, const char *message, uint64_t cut
     logline_end(&l);
 }
 
+/* --- the monitor --- */
+
+static void tell(void *arg)
+{
+    struct master *m = arg;
+    const struct edition *ed = reload_current(m->reload);
+    struct reload_status s = reload_status(m->reload);
+
+    if (m->admin == NULL || ed == NULL || m->phase == ENDED)
+        return;
+    struct report r = {
+        .pid = (uint64_t)getpid(),
+        .started_us = m->wall_us,
+        .draining = m->phase == DRAINING,
+        .generation = ed->generation,
+        .since_us = m->since_us,
+        .done = s.done,
+        .failed = s.failed,
+        .ok = s.ok,
+        .last_us = s.at_us,
+        .last_ok_us = m->last_ok_us,
+        .cause = m->cause,
+        .files = m->files,
+        .workers = pool_workers(m->pool),
+        .n = pool_size(m->pool),
+    };
+    if (s.findings != NULL)
+        r.findings = *s.findings;
+    admin_report(m->admin, &r);
+    free(r.workers);
+}
+
+/* Whatever has changed in this turn of the loop, it is told once. */
+static void tell_later(void *arg)
+{
+    struct master *m = arg;
+
+    loop_later(m->loop, &m->tell);
+}
+
 /* --- ends --- */
 
 static void stop(struct master *m, int code)
@@ -158,6 +203,7 @@ static void drain(struct master *m, uint64_t timeout_ms)
     struct counters sum;
 
     m->phase = DRAINING;
+    tell_later(m);
     duration_text(timeout_ms, text);
     pool_counters(m->pool, &sum);
     uint64_t open = sum.value[COUNTER_OPEN];
@@ -210,7 +256,8 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .foreground = workers == 0,
         .privs = *privs,
         .tickets = m->tickets,
-        .events = { .settled = on_settled, .ended = on_drained, .arg = m },
+        .events = { .settled = on_settled, .changed = tell_later,
+                    .ended = on_drained, .arg = m },
     };
 
     *privs = (struct privs){ 0 };
@@ -229,7 +276,7 @@ static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
     struct admin_events ev = { .endpoints = on_endpoints, .drain = on_drain_asked,
                                .arg = m };
 
-    m->admin = admin_new(m->loop, m->reload, c, &ev, d);
+    m->admin = admin_new(m->loop, m->reload, pool_accounts(m->pool), c, &ev, d);
     return m->admin != NULL;
 }
 
@@ -300,8 +347,10 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     }
     diags_log(o->d);
     m->phase = RUNNING;
+    m->since_us = m->last_ok_us = clock_wall_us();
     edition_log_listeners(reload_current(m->reload));
     hops_log(&m->hops, reload_current(m->reload)->conf);
+    tell_later(m);
     admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
     warn_of_expiry(m, true, NULL);
@@ -332,6 +381,27 @@ static void log_failed(const struct edition *ed, const struct reload_outcome *o)
     logline_end(&l);
 }
 
+static void remember(struct master *m, const struct reload_outcome *o)
+{
+    char text[RELOAD_CAUSES_MAX];
+
+    free(m->cause);
+    free(m->files);
+    m->cause = mem_strdup(reload_causes_text(o->causes, text));
+    m->files = o->files != NULL ? mem_strdup(o->files) : NULL;
+    if (o->ok)
+        m->since_us = m->last_ok_us = clock_wall_us();
+    tell_later(m);
+}
+
+static void on_mended(void *arg)
+{
+    struct master *m = arg;
+
+    m->last_ok_us = clock_wall_us();
+    tell_later(m);
+}
+
 static void on_outcome(void *arg, const struct reload_outcome *o)
 {
     struct master *m = arg;
@@ -340,6 +410,7 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
         first_outcome(m, o);
         return;
     }
+    remember(m, o);
     const struct edition *ed = reload_current(m->reload);
     diags_log_only(o->d, false);
     if (!o->ok) {
@@ -432,7 +503,7 @@ static void on_signal(void *arg, int signo)
 static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 {
     struct reload_events ev = { .first = on_first, .waiting = on_waiting,
-                                .outcome = on_outcome, .arg = m };
+                                .outcome = on_outcome, .mended = on_mended, .arg = m };
 
     m->loop = loop_new(e);
     if (m->loop == NULL)
@@ -442,6 +513,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
         if (m->signals[i] == NULL)
             return err_setx(e, "cannot take signals");
     }
+    loop_task_init(&m->tell, tell, m);
     m->expiry = expiry_new();
     m->hourly = loop_timer_new(m->loop, on_hour, m);
     if (m->hourly == NULL)
@@ -461,6 +533,9 @@ static void tear_down(struct master *m)
     reload_free(m->reload);
     expiry_free(m->expiry);
     hops_free(&m->hops);
+    loop_task_cancel(&m->tell);
+    free(m->cause);
+    free(m->files);
     loop_timer_free(m->hourly);
     for (size_t i = 0; i < NSIGNALS; i++)
         loop_signal_free(m->signals[i]);
@@ -470,7 +545,8 @@ static void tear_down(struct master *m)
 
 int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
 {
-    struct master m = { .hooks = hooks, .started_us = clock_mono_us() };
+    struct master m = { .hooks = hooks, .started_us = clock_mono_us(),
+                        .wall_us = clock_wall_us() };
     struct err e = ERR_INIT;
 
     signal(SIGPIPE, SIG_IGN);

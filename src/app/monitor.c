@@ -11,6 +11,7 @@
 #include "app/logsink.h"
 #include "app/memfile.h"
 #include "app/outcome.h"
+#include "app/viewer.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -39,6 +40,7 @@ struct monitor {
     struct list asking;         /* … of the one after it */
     struct list draining;       /* waiters for the end */
     struct health *health;
+    struct viewer *viewer;
     void *recall;               /* what the one before us knew, until there are settings */
     size_t recall_len;
 };
@@ -177,12 +179,60 @@ static void say_alive(struct monitor *m, struct httpd_call *call, const struct h
     httpd_say(call, 200, "ok");
 }
 
+/* --- who looks --- */
+
+static void want_facts(struct monitor *m, uint64_t generation)
+{
+    struct channel_msg msg = { .kind = CHANNEL_FACTS, .number = generation };
+
+    if (generation != 0)
+        (void)channel_send(m->ch, &msg);
+}
+
+static void show(struct monitor *m, struct httpd_call *call, enum view what)
+{
+    viewer_show(m->viewer, call, what);
+    want_facts(m, viewer_wants(m->viewer));
+}
+
+static void show_status(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    (void)r;
+    show(m, call, VIEW_STATUS_JSON);
+}
+
+static void show_metrics(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    (void)r;
+    show(m, call, VIEW_METRICS);
+}
+
+static void show_ready(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    (void)r;
+    show(m, call, VIEW_READY);
+}
+
+/* A browser also takes text/plain, but says what it likes better. */
+static void show_root(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
+{
+    struct span accept = { "", 0 };
+
+    (void)http1_field(r, "accept", &accept);
+    (void)accept;
+    show(m, call, VIEW_STATUS_TEXT);
+}
+
 static const struct place {
     const char *path;
     bool changes;               /* POST, over a Unix socket alone; else GET and HEAD */
     void (*serve)(struct monitor *m, struct httpd_call *call, const struct http1_request *r);
 } places[] = {
+    { "/", false, show_root },
+    { "/status.json", false, show_status },
+    { "/metrics", false, show_metrics },
     { "/healthz", false, say_alive },
+    { "/readyz", false, show_ready },
     { "/reload", true, want_reload },
     { "/drain", true, want_drain },
 };
@@ -272,6 +322,7 @@ static void on_gone(void *arg, struct httpd_call *call)
     forget(&m->hearing, call);
     forget(&m->asking, call);
     forget(&m->draining, call);
+    viewer_gone(m->viewer, call);
 }
 
 /* --- servers --- */
@@ -321,6 +372,7 @@ static void on_settings(struct monitor *m, const struct channel_msg *msg)
     }
     if (health_apply(m->health, c, &e) != 0)
         log_error("names are not resolved: %s", e.text);
+    viewer_changed(m->viewer);
     if (m->recall != NULL)
         health_recall(m->health, m->recall, m->recall_len);
     free(m->recall);
@@ -352,6 +404,10 @@ static void on_message(void *arg, struct channel_msg *msg)
     case CHANNEL_ENDPOINTS:
         on_recall(m, msg);
         break;
+    case CHANNEL_REPORT:
+    case CHANNEL_FACTS:
+        want_facts(m, viewer_take(m->viewer, msg));
+        break;
     case CHANNEL_LOG:
         logsink_take(msg);
         break;
@@ -373,7 +429,8 @@ static void on_master_gone(void *arg)
 /* --- life --- */
 
 struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, size_t n,
-                            monitor_done_fn *done, void *arg, struct err *e)
+                            const struct accounts *accounts, monitor_done_fn *done, void *arg,
+                            struct err *e)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
     struct httpd_events ev = { .request = on_request, .gone = on_gone, .arg = m };
@@ -388,6 +445,7 @@ struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, siz
     for (size_t i = 0; i < n; i++)
         (void)sock_local_addr(sockets[i], &m->doors[i]);
     m->health = health_new(l, on_changed, m);
+    m->viewer = viewer_new(accounts, m->health);
     m->httpd = httpd_new(l, sockets, n, &ev, e);
     m->ch = channel_new(l, channel, on_message, on_master_gone, m);
     if (m->ch == NULL)
@@ -403,6 +461,7 @@ void monitor_free(struct monitor *m)
     if (m == NULL)
         return;
     httpd_free(m->httpd);
+    viewer_free(m->viewer);
     health_free(m->health);
     free(m->recall);
     forget(&m->hearing, NULL);

@@ -7,7 +7,11 @@
  * nothing that a stranger sent: it is asked for a reload by a message of fixed form.
  * (Only with `workers = 0` is it the fork of a process that has keys in memory.)
  *
+ *   GET  /           how it is: the status page; with Accept: text/plain, as lines
+ *   GET  /status.json   the same for programs
+ *   GET  /metrics    for Prometheus
  *   GET  /healthz    200 while this process runs; depends on nothing else
+ *   GET  /readyz     200 when connections are welcome; else 503 and why, a line each
  *   POST /reload     over a Unix socket alone; answered when the reload has ended,
  *                    200 or 409, as JSON or, with Accept: text/plain, as lines
  *   POST /drain      over a Unix socket alone; sallyport ends in order, within drain_timeout
@@ -29,6 +33,7 @@
 
 #include "base/err.h"
 #include "net/loop.h"
+#include "proxy/account.h"
 
 struct monitor;
 
@@ -37,10 +42,11 @@ typedef void monitor_done_fn(void *arg);
 
 /*
  * Owns `channel` (the monitor's end) and the n listening sockets, even when this fails
- * (NULL and e). n may be 0. Says READY to the master.
+ * (NULL and e). n may be 0. It shows what is counted in `accounts`. Says READY to the master.
  */
 struct monitor *monitor_new(struct loop *l, int channel, const int *sockets, size_t n,
-                            monitor_done_fn *done, void *arg, struct err *e);
+                            const struct accounts *accounts, monitor_done_fn *done, void *arg,
+                            struct err *e);
 void monitor_free(struct monitor *m);       /* NULL is fine */
 
 #endif

@@ -37,7 +37,8 @@ struct slot {
     bool served;                /* was ready once */
     bool drained;               /* told us how many it cut */
     const struct edition *sent; /* last; an answer to anything older is no news */
-    uint64_t started_us;
+    uint64_t started_us, began_us;      /* monotonic, and by the clock on the wall */
+    uint64_t restarts;
     unsigned false_starts;      /* in a row */
     struct loop_timer *timer;   /* to replace it, or to wait for its end */
 };
@@ -234,6 +235,8 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_RELOAD:
     case CHANNEL_RELOADED:
     case CHANNEL_SETTINGS:
+    case CHANNEL_REPORT:
+    case CHANNEL_FACTS:
     case CHANNEL_ENDPOINTS:
         break; /* not for us */
     }
@@ -278,6 +281,7 @@ static void start(struct slot *s)
 
     s->alive = s->reaped = s->served = s->drained = false;
     s->started_us = clock_mono_us();
+    s->began_us = clock_wall_us();
     if (spawn_worker(&spec, &s->proc, &e) != 0) {
         log_error("worker %zu: %s", s->index, e.text);
         start_later(s);
@@ -287,8 +291,11 @@ static void start(struct slot *s)
     s->reaped = s->proc.pid == 0;
     s->wait_status = 0;
     s->ch = channel_new(p->loop, s->proc.fd, on_message, on_end, s);
-    if (p->current != NULL && s->proc.pid > 0)
+    if (p->current != NULL && s->proc.pid > 0) {
         log_info("worker %zu is replaced by process %ld", s->index, (long)s->proc.pid);
+        s->restarts++;
+    }
+    p->ev.changed(p->ev.arg);
     if (s->ch != NULL)
         (void)tickets_send(p->tickets, s->ch);      /* what fails fails again, just below */
     send_edition(s, ed);
@@ -356,6 +363,7 @@ static void gone(struct slot *s)
         return;
     s->alive = false;
     account_clear_gauges(p->accounts, s->index);
+    p->ev.changed(p->ev.arg);
     if (s->wait_status != 0)
         tell_death(s, lost);
     if (p->draining) {
@@ -456,6 +464,24 @@ size_t pool_size(const struct pool *p)
 bool pool_is_foreground(const struct pool *p)
 {
     return p->foreground;
+}
+
+struct report_worker *pool_workers(const struct pool *p)
+{
+    struct report_worker *v = mem_zalloc(p->n * sizeof(*v));
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct slot *s = &p->slots[i];
+        v[i] = (struct report_worker){ .pid = s->alive ? (uint64_t)s->proc.pid : 0,
+                                       .started_us = s->alive ? s->began_us : 0,
+                                       .restarts = s->restarts };
+    }
+    return v;
+}
+
+struct accounts *pool_accounts(const struct pool *p)
+{
+    return p->accounts;
 }
 
 void pool_counters(const struct pool *p, struct counters *sum)

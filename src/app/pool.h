@@ -16,6 +16,7 @@
 
 #include "app/edition.h"
 #include "app/privs.h"
+#include "app/report.h"
 #include "app/tickets.h"
 #include "base/err.h"
 #include "net/loop.h"
@@ -26,6 +27,8 @@ struct pool;
 struct pool_events {
     /* The offer was taken by all (why NULL), or by none. */
     void (*settled)(void *arg, const char *why);
+    /* A worker began, or is gone: pool_workers() says something else now. */
+    void (*changed)(void *arg);
     /* After pool_drain(): all workers are gone; this many connections were cut. */
     void (*ended)(void *arg, uint64_t cut);
     void *arg;
@@ -73,6 +76,12 @@ bool pool_reaped(struct pool *p, pid_t pid, int wait_status);
  * then ever more rarely.
  */
 uint64_t pool_respawn_ms(bool served, uint64_t lived_us, unsigned false_starts);
+
+/* How they are: as many as pool_size(), the caller's. */
+struct report_worker *pool_workers(const struct pool *p);
+
+/* Where they count; the monitor reads it. */
+struct accounts *pool_accounts(const struct pool *p);
 
 size_t pool_size(const struct pool *p);
 bool pool_is_foreground(const struct pool *p);

@@ -219,6 +219,7 @@ static void stay(struct reload *r, int bundle_fd)
     if (verdict_mended(&r->verdict)) {
         log_info("the files are again those of generation %llu, which stays in force",
                  (unsigned long long)generation(r));
+        r->ev.mended(r->ev.arg);
     } else {
         log_debug("files were written, and nothing is new in them");
     }
@@ -435,7 +436,10 @@ struct edition *reload_current(const struct reload *r)
 
 struct reload_status reload_status(const struct reload *r)
 {
-    return r->verdict.status;
+    struct reload_status s = r->verdict.status;
+
+    s.findings = s.ok ? &r->verdict.said : &r->verdict.failing;
+    return s;
 }
 
 struct reload *reload_new(struct loop *l, const struct load_plan *plan,

@@ -58,6 +58,8 @@ struct reload_events {
     /* Before the first outcome, once: its files are waited for, so long at most. */
     void (*waiting)(void *arg, uint64_t ms, const struct diags *d);
     void (*outcome)(void *arg, const struct reload_outcome *o);
+    /* What was wrong with the last one is wrong no more, and what is in force stays. */
+    void (*mended)(void *arg);
     void *arg;
 };
 

@@ -171,6 +171,8 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_RELOAD:
     case CHANNEL_RELOADED:
     case CHANNEL_SETTINGS:
+    case CHANNEL_REPORT:
+    case CHANNEL_FACTS:
         break; /* ours to say, not to hear */
     }
 }

@@ -28,6 +28,7 @@ static char *errors_text(const struct diags *d)
 
 static void set_told(struct verdict *v, char *text)
 {
+    diags_free(&v->failing);
     free(v->told);
     v->told = text;
     v->status.ok = text == NULL;
@@ -54,6 +55,7 @@ void verdict_good(struct verdict *v, struct diags *d, bool first)
 void verdict_bad(struct verdict *v, const struct diags *d)
 {
     set_told(v, errors_text(d));
+    diags_join(&v->failing, d);
     v->status.failed++;
     v->status.at_us = clock_wall_us();
 }
@@ -92,6 +94,7 @@ void verdict_unsaid(const struct verdict *v, const struct diags *d, bool asked,
 void verdict_free(struct verdict *v)
 {
     diags_free(&v->said);
+    diags_free(&v->failing);
     free(v->told);
     *v = (struct verdict){ 0 };
 }

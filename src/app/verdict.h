@@ -19,10 +19,13 @@ struct reload_status {
     bool ok;                    /* the last one; true when there was none */
     uint64_t at_us;             /* when (clock_wall_us()); 0: there was none */
     const char *why;            /* what was wrong with it, a line each; NULL when ok */
+    const struct diags *findings;       /* the same; when ok, what is to be said of what is in
+                                           force */
 };
 
 struct verdict {
     struct diags said;          /* about the edition in force */
+    struct diags failing;       /* the findings of the last failure, while it lasts */
     char *told;                 /* the errors of the last failure; NULL: all is well since */
     struct reload_status status;
 };

@@ -3,6 +3,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/str.h"
 
 /* How many bytes at s are one character of UTF-8 above ASCII (RFC 3629 4); 0: none. */
 static size_t utf8_len(const unsigned char *s)
@@ -110,10 +115,29 @@ void json_text(struct json *j, const char *name, const char *s)
         fputs("null", j->out);
 }
 
+void json_escaped(struct json *j, const char *name, const char *escaped)
+{
+    char *text = escaped != NULL ? str_unescape(mem_strdup(escaped)) : NULL;
+
+    json_text(j, name, text);
+    free(text);
+}
+
 void json_number(struct json *j, const char *name, int64_t n)
 {
     begin(j, name);
     fprintf(j->out, "%" PRId64, n);
+}
+
+void json_time(struct json *j, const char *name, int64_t t)
+{
+    time_t sec = (time_t)t;
+    char text[40];
+    struct tm tm;
+    bool known = t != INT64_MIN && t != INT64_MAX && gmtime_r(&sec, &tm) != NULL
+              && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0;
+
+    json_text(j, name, known ? text : NULL);
 }
 
 void json_bool(struct json *j, const char *name, bool yes)

@@ -30,7 +30,13 @@ void json_array(struct json *j, const char *name, enum json_style style);
 void json_end(struct json *j);          /* of the innermost; after the whole, a newline */
 
 void json_text(struct json *j, const char *name, const char *s);       /* NULL: null */
+/* The same of a text that is escaped for who looks at it (str_escape()): a program is given it as
+   it was. */
+void json_escaped(struct json *j, const char *name, const char *escaped);
 void json_number(struct json *j, const char *name, int64_t n);
+/* Seconds since 1970, as RFC 3339 has it: "2026-11-23T20:00:00Z". INT64_MIN, INT64_MAX, and what
+   no calendar has: null. */
+void json_time(struct json *j, const char *name, int64_t t);
 void json_bool(struct json *j, const char *name, bool yes);
 
 #endif

@@ -1,7 +1,6 @@
 /* show, for programs. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -14,27 +13,6 @@ static const char *const kinds[] = {
     [ITEM_OTHER] = "other",
 };
 
-static void put_time(struct json *j, const char *name, int64_t t)
-{
-    time_t sec = (time_t)t;
-    char text[40];
-    struct tm tm;
-    bool known = t != INT64_MIN && t != INT64_MAX && gmtime_r(&sec, &tm) != NULL
-              && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0;
-
-    json_text(j, name, known ? text : NULL);
-}
-
-/* Names and aliases are escaped, for who looks at them; a program is given them as they
-   are. */
-static void put_text(struct json *j, const char *name, const char *escaped)
-{
-    char *text = escaped != NULL ? str_unescape(mem_strdup(escaped)) : NULL;
-
-    json_text(j, name, text);
-    free(text);
-}
-
 static void put_names(struct json *j, const char *names)
 {
     struct span rest = { names, names != NULL ? strlen(names) : 0 }, item;
@@ -42,7 +20,7 @@ static void put_names(struct json *j, const char *names)
     json_array(j, "names", JSON_LINE);
     while (rest.len > 0 && str_next(&rest, ',', &item)) {
         char *name = mem_strndup(item.p, item.len);
-        put_text(j, NULL, name);
+        json_escaped(j, NULL, name);
         free(name);
     }
     json_end(j);
@@ -51,12 +29,12 @@ static void put_names(struct json *j, const char *names)
 static void put_fact(struct json *j, const struct fact *f)
 {
     json_object(j, NULL, JSON_LINES);
-    put_text(j, "subject", f->subject);
-    put_text(j, "issuer", f->issuer);
+    json_escaped(j, "subject", f->subject);
+    json_escaped(j, "issuer", f->issuer);
     json_text(j, "serial", f->serial);
     put_names(j, f->names);
-    put_time(j, "not_before", f->not_before);
-    put_time(j, "not_after", f->not_after);
+    json_time(j, "not_before", f->not_before);
+    json_time(j, "not_after", f->not_after);
     json_text(j, "key", f->key);
     json_text(j, "sha256", f->sha256);
     json_text(j, "spki_sha256", f->spki_sha256);
@@ -84,13 +62,13 @@ static const char *form_name(const char *words)
 static void put_entry(struct json *j, const struct item *e)
 {
     json_object(j, NULL, JSON_LINES);
-    put_text(j, "alias", e->alias);
+    json_escaped(j, "alias", e->alias);
     json_text(j, "kind", kinds[e->kind]);
     json_text(j, "what", e->what);
     json_text(j, "key", e->key);
     json_bool(j, "encrypted", e->encrypted);
     if (e->kind == ITEM_REQUEST)
-        put_text(j, "subject", e->subject);
+        json_escaped(j, "subject", e->subject);
     if (e->kind == ITEM_CRL)
         json_number(j, "revoked", (int64_t)e->revoked);
     json_array(j, "chain", JSON_LINES);

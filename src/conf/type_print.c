@@ -173,6 +173,11 @@ static void each_name(const struct conf_head *head, type_line_fn *fn, void *arg)
         fn(head->name, arg);
 }
 
+const char *type_word(enum conf_key key, int value)
+{
+    return type_words(conf_keys[key].type)[value];
+}
+
 void type_each(const struct key_row *row, const void *field, type_line_fn *fn, void *arg)
 {
     switch (row->type) {

@@ -31,6 +31,9 @@ void type_clear(const struct key_row *row, void *field);
 typedef void type_line_fn(const char *value, void *arg);
 void type_each(const struct key_row *row, const void *field, type_line_fn *fn, void *arg);
 
+/* The word for a value of a key that takes one of several: "bridge" for KEY_ROUTE_MODE. */
+const char *type_word(enum conf_key key, int value);
+
 /* For --help and the manual: "DURATION", "text|json". */
 const char *type_metavar(enum conf_type t);
 

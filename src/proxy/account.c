@@ -125,7 +125,11 @@ int accounts_only_read(struct accounts *a)
     if (munmap(a->ledger, size_of(a->n)) != 0)
         return -1;
     a->ledger = NULL;
-    return map(a, PROT_READ);
+
+    int rc = map(a, PROT_READ);
+    close(a->fd);
+    a->fd = -1;
+    return rc;
 }
 
 void account_clear_gauges(const struct accounts *a, size_t slot)

@@ -14,6 +14,7 @@
 
 static struct loop *loop;
 static struct monitor *monitor;
+static struct accounts *accounts;
 static struct channel *master;      /* our end */
 static struct addr local, tcp;
 static char dir[SCRATCH_PATH_MAX];
@@ -68,13 +69,16 @@ static void setup(void)
     cr_assert_eq(channel_pair(ends, &e), 0);
     loop = loop_new(&e);
     master = channel_new(loop, ends[0], on_message, on_closed, NULL);
-    monitor = monitor_new(loop, ends[1], sockets, 2, on_done, NULL, &e);
+    accounts = accounts_new(1);
+    cr_assert_not_null(accounts);
+    monitor = monitor_new(loop, ends[1], sockets, 2, accounts, on_done, NULL, &e);
     cr_assert_not_null(monitor, "%s", e.text);
 }
 
 static void teardown(void)
 {
     monitor_free(monitor);
+    accounts_free(accounts);
     channel_free(master);
     loop_free(loop);
     scratch_remove(dir);
@@ -165,7 +169,7 @@ Test(monitor, says_that_it_is_ready_and_alive)
     cr_expect_eq(heard.ready, 1);
     expect(ask(&local, "GET /healthz", ""), "200", "\r\n\r\nok\n");
     expect(ask(&local, "DELETE /healthz", ""), "405", "\r\nAllow: GET, HEAD\r\n");
-    expect(ask(&local, "GET /", ""), "404", "");
+    expect(ask(&local, "GET /none", ""), "404", "");
 }
 
 Test(monitor, reloads_over_a_unix_socket_alone)

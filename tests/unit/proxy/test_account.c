@@ -56,10 +56,11 @@ Test(account, who_only_reads_sees_it_all_and_cannot_get_back_to_writing)
     a->v[0].count.value[COUNTER_ACCEPTED] = 1;
     pid_t pid = fork();
     if (pid == 0) {
+        int fd = dup(a->fd);
         bool good = accounts_only_read(a) == 0 && a->v[0].count.value[COUNTER_ACCEPTED] == 1
             && mprotect(a->v, 4096, PROT_READ | PROT_WRITE) != 0
-            && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd, 0) == MAP_FAILED
-            && write(a->fd, "x", 1) < 0;
+            && mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED
+            && write(fd, "x", 1) < 0;
         _exit(good ? 0 : 1);
     }
     int status;

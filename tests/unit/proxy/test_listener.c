@@ -91,7 +91,7 @@ Test(listener, what_may_last_pauses_it, .timeout = 5)
         calls = 0;
         listener_empty_queue(r.listener);
         cr_expect_eq(r.starved, 1, "%s", strerror(errors[i]));
-        cr_expect_eq(r.accounts->v[0].count.value[COUNTER_ACCEPT_ERRORS], 1, "%s", strerror(errors[i]));
+        cr_expect_eq(r.env.count->value[COUNTER_ACCEPT_ERRORS], 1, "%s", strerror(errors[i]));
         rig_close(&r);
     }
 }
@@ -111,7 +111,7 @@ Test(listener, what_befell_one_connection_does_not_stop_the_next, .timeout = 5)
         calls = 0;
         listener_empty_queue(r.listener);
         cr_expect_eq(r.starved, 0, "%s", strerror(errors[i]));
-        cr_expect_eq(r.accounts->v[0].count.value[COUNTER_ACCEPT_ERRORS], 2, "%s", strerror(errors[i]));
+        cr_expect_eq(r.env.count->value[COUNTER_ACCEPT_ERRORS], 2, "%s", strerror(errors[i]));
         rig_close(&r);
     }
 }
