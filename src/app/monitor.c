@@ -11,6 +11,7 @@
 #include "app/logsink.h"
 #include "app/memfile.h"
 #include "app/outcome.h"
+#include "app/status_html.h"
 #include "app/viewer.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -213,14 +214,32 @@ static void show_ready(struct monitor *m, struct httpd_call *call, const struct 
     show(m, call, VIEW_READY);
 }
 
-/* A browser also takes text/plain, but says what it likes better. */
+/* The page is the same for all, and fetches /status.json. Nothing is in it that anybody sent, and
+   nothing of it may come from elsewhere. */
+static void show_page(struct httpd_call *call)
+{
+    httpd_answer(call, &(struct httpd_answer){
+        .status = 200,
+        .type = "text/html; charset=utf-8",
+        .extra = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+                 "script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+                 "Referrer-Policy: no-referrer\r\n",
+        .body = status_html,
+        .len = status_html_len,
+    });
+}
+
+/* A browser takes anything, but names text/html. */
 static void show_root(struct monitor *m, struct httpd_call *call, const struct http1_request *r)
 {
     struct span accept = { "", 0 };
 
     (void)http1_field(r, "accept", &accept);
-    (void)accept;
-    show(m, call, VIEW_STATUS_TEXT);
+    if (http1_list_has(accept, "text/html"))
+        show_page(call);
+    else
+        show(m, call, VIEW_STATUS_TEXT);
 }
 
 static const struct place {

@@ -7,7 +7,7 @@
  * nothing that a stranger sent: it is asked for a reload by a message of fixed form.
  * (Only with `workers = 0` is it the fork of a process that has keys in memory.)
  *
- *   GET  /           how it is: the status page; with Accept: text/plain, as lines
+ *   GET  /           how it is: a page for browsers (Accept: text/html), lines for others
  *   GET  /status.json   the same for programs
  *   GET  /metrics    for Prometheus
  *   GET  /healthz    200 while this process runs; depends on nothing else
