@@ -16,7 +16,7 @@
 
 #define ANSWER_MAX (64u * 1024 * 1024)
 
-#define HUP_HINT "is it running? HUP reloads it, too"
+#define HUP_HINT "is it running?"
 
 /* --- where --- */
 
@@ -26,44 +26,61 @@ static bool is_admin(const struct setting *s)
         && strcmp(s->key, conf_keys[KEY_PROXY_ADMIN].key) == 0;
 }
 
-/* The first Unix socket among them. Counts the addresses there are. */
-static bool first_socket(const struct settings *s, struct addr *out, size_t *n, struct diags *d)
+/* What is looked for: a Unix socket; where one only looks, a TCP address is good as well. */
+struct search {
+    bool looks;
+    struct addr found;          /* the first Unix socket, or, of who only looks, what there is */
+    size_t n;                   /* addresses there are */
+};
+
+static bool is_good(const struct search *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const struct setting *g = &s->v[i];
+    return s->found.len > 0 && (s->looks || s->found.u.sa.sa_family == AF_UNIX);
+}
+
+static void search_in(const struct settings *settings, struct search *s, struct diags *d)
+{
+    for (size_t i = 0; i < settings->n; i++) {
+        const struct setting *g = &settings->v[i];
         struct err e = ERR_INIT;
+        struct addr a;
         if (!is_admin(g))
             continue;
-        ++*n;
-        if (addr_parse(str_span(g->value), out, &e) != 0)
+        s->n++;
+        if (addr_parse(str_span(g->value), &a, &e) != 0)
             diag_add(d, DIAG_ERROR,
                      (struct diag_at){ { g->file, g->line }, NULL, g->key, g->value }, NULL, "%s",
                      e.text);
-        else if (out->u.sa.sa_family == AF_UNIX)
-            return true;
+        else if (s->found.len == 0
+                 || (a.u.sa.sa_family == AF_UNIX && s->found.u.sa.sa_family != AF_UNIX))
+            s->found = a;
     }
-    return false;
 }
 
-int admin_client_find(const struct invocation *inv, struct addr *out, struct diags *d)
+int admin_client_find(const struct invocation *inv, bool looks, struct addr *out,
+                      struct diags *d)
 {
     struct settings file = { 0 };
     struct diags of_file = { 0 };
-    size_t n = 0;
+    struct search s = { .looks = looks };
 
-    bool found = first_socket(&inv->overrides, out, &n, d);
+    search_in(&inv->overrides, &s, d);
     /* What else is wrong with the file is for the running one to say. */
-    if (n == 0 && inv->config_path != NULL) {
+    if (s.n == 0 && inv->config_path != NULL) {
         source_read(inv->config_path, &file, &of_file);
-        found = first_socket(&file, out, &n, d);
-        if (n == 0)
+        search_in(&file, &s, d);
+        if (s.n == 0)
             diags_print(&of_file, stderr);
     }
+    bool found = is_good(&s);
     if (!found && d->errors == 0)
         diag_add(d, DIAG_ERROR, (struct diag_at){ { inv->config_path, 0 }, NULL, NULL, NULL },
-                 "set [proxy] admin = unix:/run/sallyport/admin.sock, or name the socket with "
-                 "--admin; HUP reloads without one",
-                 n == 0 ? "there is no admin address" : "no admin address is a Unix socket");
+                 looks ? "set [proxy] admin = unix:/run/sallyport/admin.sock, or name the address "
+                         "with --admin"
+                       : "set [proxy] admin = unix:/run/sallyport/admin.sock, or name the socket "
+                         "with --admin; HUP reloads without one",
+                 s.n == 0 ? "there is no admin address" : "no admin address is a Unix socket");
+    *out = s.found;
     settings_free(&file);
     diags_free(&of_file);
     return found ? 0 : -1;
@@ -225,7 +242,7 @@ int admin_client_post(const struct invocation *inv, const char *path, unsigned p
     struct admin_answer answer = { 0 };
     int rc = EXIT_FAILED;
 
-    if (admin_client_find(inv, &to, &d) == 0
+    if (admin_client_find(inv, false, &to, &d) == 0
         && admin_client_ask(&to, "POST", path, patience_s, &answer, &d) == 0)
         rc = show(&answer);
     diags_print(&d, stderr);

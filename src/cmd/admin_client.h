@@ -1,5 +1,5 @@
 /*
- * admin_client: one request to a running sallyport, over its admin Unix socket.
+ * admin_client: one request to a running sallyport, over its admin address.
  */
 #ifndef SALLYPORT_CMD_ADMIN_CLIENT_H
 #define SALLYPORT_CMD_ADMIN_CLIENT_H
@@ -18,11 +18,13 @@ struct admin_answer {
 };
 
 /*
- * The Unix socket of the instance that an invocation means: --admin, else
+ * The admin address of the instance that an invocation means: --admin, else
  * SALLYPORT_ADMIN, else [proxy] admin in its configuration file, of which nothing else
- * has to be right. 0, or -1 with findings.
+ * has to be right. A Unix socket, if there is one; who only looks takes another as well.
+ * 0, or -1 with findings.
  */
-int admin_client_find(const struct invocation *inv, struct addr *out, struct diags *d);
+int admin_client_find(const struct invocation *inv, bool looks, struct addr *out,
+                      struct diags *d);
 
 /* Ask, and wait for the whole answer, but no longer than that for a part of it (0: as long as
    it takes). 0, or -1 and a finding. */

@@ -13,6 +13,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_tunnel(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_show(int argc, char **argv);

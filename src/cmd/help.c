@@ -37,8 +37,10 @@ void options_help(const struct option_rules *r)
     for (size_t i = 0; i < r->nown; i++)
         printf("  %s %s\n        %s\n", r->own[i].flag, r->own[i].metavar, r->own[i].help);
     if (r->json)
-        puts(r->nonly + r->nown > 0 ? "  --json\n        the same as JSON"
-                          : "  --json\n        findings as JSON");
+        puts(r->nonly + r->nown > 0 || r->watch ? "  --json\n        the same as JSON"
+                                                : "  --json\n        findings as JSON");
+    if (r->watch)
+        puts("  --watch\n        again every 2 s; on a terminal as a screen, until q is pressed");
     puts("  -h, --help\n        this text");
 
     if (r->configuration && r->nown == 0) {

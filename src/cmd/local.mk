@@ -15,6 +15,7 @@ libcmd_a_SOURCES = \
 	src/cmd/reload.c \
 	src/cmd/serve.c \
 	src/cmd/show.c src/cmd/show_json.c src/cmd/show_print.h src/cmd/show_text.c \
+	src/cmd/status.c src/cmd/watch_screen.c src/cmd/watch_screen.h \
 	src/cmd/tunnel.c \
 	src/cmd/tunnel_certs.c src/cmd/tunnel_certs.h \
 	src/cmd/tunnel_names.c src/cmd/tunnel_names.h

@@ -22,6 +22,7 @@ static const struct verb {
 } verbs[] = {
     { "serve", cmd_serve, "[-c FILE] [OPTION]...", "run it" },
     { "tunnel", cmd_tunnel, "[LISTEN] [UPSTREAM]", "run it with a throw-away certificate" },
+    { "status", cmd_status, "[-c FILE] [--admin ADDR]", "say how the running one is" },
     { "reload", cmd_reload, "[-c FILE] [--admin ADDR]", "let the running one read all again" },
     { "drain", cmd_drain, "[-c FILE] [--admin ADDR]", "let the running one end in order" },
     { "check", cmd_check, "[-c FILE]", "say what `serve` would object to" },

@@ -105,6 +105,8 @@ static char *flag_hint(const struct option_rules *r, const char *flag)
         words[n++] = "--config";
     if (r->json)
         words[n++] = "--json";
+    if (r->watch)
+        words[n++] = "--watch";
     words[n++] = "--help";
     /* The dashes are no likeness. */
     for (size_t i = 0; i < n; i++)
@@ -182,6 +184,8 @@ static void take_flag(struct command_line *l, const char *word)
         take_config(l, inline_value);
     } else if (l->rules->json && strcmp(flag, "--json") == 0) {
         take_switch(l, flag, inline_value, &l->out->json);
+    } else if (l->rules->watch && strcmp(flag, "--watch") == 0) {
+        take_switch(l, flag, inline_value, &l->out->watch);
     } else if (strcmp(flag, "--help") == 0) {
         take_switch(l, flag, inline_value, &l->help);
     } else {

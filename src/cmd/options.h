@@ -31,6 +31,7 @@ struct option_rules {
     unsigned min_args, max_args;
     bool configuration;         /* --config, and the flags of the one route */
     bool json;                  /* --json */
+    bool watch;                 /* --watch */
     const enum conf_key *only;  /* the flags of these keys and no others, and no variables */
     size_t nonly;
     const struct option_own *own;   /* these instead of any key's: the configuration comes from
@@ -41,7 +42,7 @@ struct option_rules {
 struct invocation {
     const char *config_path;    /* NULL: the route comes from flags */
     struct settings overrides;
-    bool json;
+    bool json, watch;
     const char **own;           /* the value of each of the rules' own; NULL: not given */
     const char **args;
     size_t nargs;
