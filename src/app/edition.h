@@ -46,7 +46,8 @@ void edition_compare(const struct edition *before, const struct edition *after,
 /* Its settings, as a file in memory: a new descriptor, or -1. */
 int edition_settings(const struct edition *ed);
 
-/* The facts of its certificates and revocation lists, the same way, as inventory_pack() has them. */
+/* The facts of its certificates and revocation lists, the same way, as inventory_pack() has
+   them. */
 int edition_facts(const struct edition *ed);
 
 /* How many pairs and names it serves. */

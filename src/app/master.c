@@ -43,6 +43,7 @@ struct master {
     struct expiry *expiry;
     struct hops hops;           /* that were told */
     char *cause, *files;        /* of the last reload */
+    bool mended;                /* report.h */
     uint64_t wall_us, since_us, last_ok_us;     /* of the start, of what is in force, of the
                                                    last good load; by the clock on the wall */
     struct loop_task tell;
@@ -154,6 +155,7 @@ static void tell(void *arg)
         .done = s.done,
         .failed = s.failed,
         .ok = s.ok,
+        .mended = m->mended,
         .last_us = s.at_us,
         .last_ok_us = m->last_ok_us,
         .cause = m->cause,
@@ -389,6 +391,7 @@ static void remember(struct master *m, const struct reload_outcome *o)
     free(m->files);
     m->cause = mem_strdup(reload_causes_text(o->causes, text));
     m->files = o->files != NULL ? mem_strdup(o->files) : NULL;
+    m->mended = false;
     if (o->ok)
         m->since_us = m->last_ok_us = clock_wall_us();
     tell_later(m);
@@ -398,6 +401,7 @@ static void on_mended(void *arg)
 {
     struct master *m = arg;
 
+    m->mended = true;
     m->last_ok_us = clock_wall_us();
     tell_later(m);
 }

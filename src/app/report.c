@@ -22,6 +22,7 @@ int report_write(const struct report *r)
     pack_u64(&k, r->done);
     pack_u64(&k, r->failed);
     pack_u32(&k, r->ok);
+    pack_u32(&k, r->mended);
     pack_u64(&k, r->last_us);
     pack_u64(&k, r->last_ok_us);
     pack_str(&k, r->cause);
@@ -72,6 +73,7 @@ bool report_read(int fd, struct report *out)
     out->done = unpack_u64(&u);
     out->failed = unpack_u64(&u);
     out->ok = unpack_u32(&u) != 0;
+    out->mended = unpack_u32(&u) != 0;
     out->last_us = unpack_u64(&u);
     out->last_ok_us = unpack_u64(&u);
     out->cause = unpack_str(&u);

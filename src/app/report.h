@@ -24,7 +24,8 @@ struct report {
     bool draining;
     uint64_t generation, since_us;      /* in force */
     uint64_t done, failed;      /* reloads */
-    bool ok;                    /* the last one; true when there was none */
+    bool ok;                    /* what the files hold is in force, as far as is known */
+    bool mended;                /* the last reload failed, and it is so without another one */
     uint64_t last_us, last_ok_us;       /* when; 0: there was none. The start is a good one for
                                            last_ok_us alone */
     char *cause, *files;        /* of the last one; NULL: there was none, or not known */

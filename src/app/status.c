@@ -97,8 +97,8 @@ void status_servers(const struct status *s, const struct conf_upstream *u, healt
     static const struct addr none;
 
     if (u->servers.builtin_page || u->servers.original) {
-        fn(arg, &(struct health_seen){
-            .server = u->servers.original ? "original" : "builtin:page", .addr = &none, .why = "" });
+        const char *word = u->servers.original ? "original" : "builtin:page";
+        fn(arg, &(struct health_seen){ .server = word, .addr = &none, .why = "" });
     } else if (conf_is_watched(u)) {
         health_each(s->health, u->head.name, fn, arg);
     } else {

@@ -47,6 +47,7 @@ static void put_reloads(struct writing *w)
     }
     json_object(j, "last_reload", JSON_LINES);
     json_bool(j, "ok", r->ok);
+    json_bool(j, "mended", r->mended);
     put_time_us(j, "time", r->last_us);
     json_text(j, "cause", r->cause);
     json_text(j, "files", r->files);

@@ -115,14 +115,14 @@ static void head(struct table *t, size_t columns, uint32_t right, const char *co
 static void put_reload(const struct status *s, FILE *out)
 {
     const struct report *r = s->report;
+    const char *how = r->mended ? "failed, and is mended" : r->ok ? "was good" : "FAILED";
     char when[CELL_MAX];
 
     if (r->last_us == 0) {
         fputs("reloads      none yet\n", out);
     } else {
         fprintf(out, "reloads      %" PRIu64 " good, %" PRIu64 " failed; the last one %s (%s%s%s), "
-                     "at %s\n", r->done, r->failed, r->ok ? "was good" : "FAILED",
-                r->cause != NULL ? r->cause : "?", r->files != NULL ? ": " : "",
+                     "at %s\n", r->done, r->failed, how, r->cause != NULL ? r->cause : "?", r->files != NULL ? ": " : "",
                 r->files != NULL ? r->files : "", time_text(r->last_us, when));
     }
     if (r->findings.n > 0) {

@@ -92,7 +92,7 @@ static void draw(const struct watch_screen *w)
     for (unsigned row = 1; *p != '\0' && row < size.ws_row; row++) {
         size_t len = strcspn(p, "\n");
         fwrite(p, 1, fitting(p, len, size.ws_col), stdout);
-        fputs(LINE_REST "\r\n", stdout);
+        fputs(LINE_REST "\n", stdout);
         p += len + (p[len] == '\n');
     }
     fputs(*p != '\0' ? "… (more below; q ends)" LINE_REST : "q ends" LINE_REST, stdout);
