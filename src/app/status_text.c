@@ -122,8 +122,10 @@ static void put_reload(const struct status *s, FILE *out)
         fputs("reloads      none yet\n", out);
     } else {
         fprintf(out, "reloads      %" PRIu64 " good, %" PRIu64 " failed; the last one %s (%s%s%s), "
-                     "at %s\n", r->done, r->failed, how, r->cause != NULL ? r->cause : "?", r->files != NULL ? ": " : "",
-                r->files != NULL ? r->files : "", time_text(r->last_us, when));
+                     "at %s\n",
+                r->done, r->failed, how, r->cause != NULL ? r->cause : "?",
+                r->files != NULL ? ": " : "", r->files != NULL ? r->files : "",
+                time_text(r->last_us, when));
     }
     if (r->findings.n > 0) {
         fprintf(out, "\n%s\n", r->ok ? "What is in force has warnings:"
