@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include "base/mem.h"
 #include "conf/schema.h"
 
+#define MONITOR_NICE 10
 #define END_MS 1000u            /* from the end of its channel to its own */
 #define REST_MS 100u            /* between two tellings about servers, and longer for long ones: */
 #define REST_BYTES_PER_MS 16384u
@@ -96,6 +98,9 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
     prctl(PR_SET_NAME, "sallyport-mon"); /* what ps and top show */
     if (privs_drop(&a->privs, e) != 0)
         return -1;
+    /* Whoever asks it all the time gets less of a CPU than who is served. Not next to nothing: on
+       a busy host its answer is what keeps sallyport from being restarted. */
+    (void)setpriority(PRIO_PROCESS, 0, MONITOR_NICE);
     if (accounts_only_read(a->accounts) != 0)
         return err_set(e, "cannot read what is counted");
     /* The end of the channel ends it as well, but only while it runs its loop. */
