@@ -11,7 +11,7 @@ EXTRA_DIST += tests/guard tests/summary
 # Unit tests: one Criterion program per layer, mirroring src/. (Criterion's macros
 # do not pass some of our warnings.)
 UNIT_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS)
-UNIT_LDADD_TAIL = $(CRITERION_LIBS) $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(CARES_LIBS) $(INIH_LIBS)
+UNIT_LDADD_TAIL = $(CRITERION_LIBS) $(OPENSSL_LIBS) $(LIBEVENT_LIBS) $(CARES_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS)
 
 # Folders that go into the release whole (below).
 DIST_FOLDERS =

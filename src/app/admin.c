@@ -44,6 +44,8 @@ struct admin {
     struct loop *loop;
     struct reload *reload;
     struct accounts *accounts;
+    struct dialler *dialler;
+    int sandbox;                /* enum conf_sandbox of the start */
     struct privs privs;
     struct admin_sockets *sockets;
     struct channel *ch;
@@ -91,7 +93,8 @@ static size_t nsockets(const struct admin *a)
     return a->sockets != NULL ? admin_sockets_count(a->sockets) : 0;
 }
 
-static int monitor_work(const struct admin *a, int channel, pid_t master, struct err *e)
+static int monitor_work(const struct admin *a, const struct sandbox *box, int channel,
+                        pid_t master, struct err *e)
 {
     const int *fds = nsockets(a) > 0 ? admin_sockets_fds(a->sockets) : NULL;
 
@@ -107,6 +110,8 @@ static int monitor_work(const struct admin *a, int channel, pid_t master, struct
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master)
         return err_setx(e, "the master is gone");
+    if (sandbox_enter(box, SANDBOX_MONITOR, e) != 0)
+        return -1;
 
     struct loop *l = loop_new(e);
     if (l == NULL)
@@ -129,12 +134,17 @@ static pid_t fork_monitor(struct admin *a, int theirs, struct err *e)
         memcpy(keep, admin_sockets_fds(a->sockets), n * sizeof(int));
     keep[n] = theirs;
     keep[n + 1] = a->accounts->fd;
+    struct sandbox box = sandbox_plan(reload_current(a->reload)->conf);
+    box.mode = a->sandbox;
     pid_t pid = child_fork(a->loop, &(struct child_keep){ .fds = keep, .n = n + 2 }, e);
     free(keep);
-    if (pid != 0)
+    if (pid != 0) {
+        dialler_began(a->dialler, &box);
+        sandbox_free(&box);
         return pid;
+    }
 
-    int rc = monitor_work(a, theirs, master, e);
+    int rc = monitor_work(a, &box, theirs, master, e);
     if (rc != 0)
         log_error("monitor: %s", e->text);
     exit(rc == 0 ? 0 : 1);
@@ -314,6 +324,8 @@ static int start(struct admin *a, struct err *e)
     if (a->ch == NULL)
         kill(pid, SIGKILL);
     send_file(a, CHANNEL_ENDPOINTS, a->endpoints);
+    if (dialler_fd(a->dialler) >= 0)
+        admin_dialler(a);
     send_file(a, CHANNEL_SETTINGS, a->settings);
     send_file(a, CHANNEL_REPORT, a->report);
     return 0;
@@ -379,6 +391,15 @@ void admin_log(struct admin *a)
         logsink_send(a->ch);
 }
 
+void admin_dialler(struct admin *a)
+{
+    int fd = a != NULL ? dialler_fd(a->dialler) : -1;
+    struct channel_msg m = { .kind = CHANNEL_DIALLER, .fds = &fd, .nfds = fd >= 0 };
+
+    if (a != NULL && a->ch != NULL)
+        (void)channel_send(a->ch, &m);
+}
+
 void admin_drained(struct admin *a, uint64_t cut)
 {
     struct channel_msg m = { .kind = CHANNEL_DRAINED, .number = cut };
@@ -389,8 +410,8 @@ void admin_drained(struct admin *a, uint64_t cut)
 
 /* --- for the master --- */
 
-struct admin *admin_new(struct loop *l, struct reload *r, struct accounts *accounts,
-                        const struct conf *c, const struct admin_events *ev, struct diags *d)
+struct admin *admin_new(struct loop *l, const struct admin_around *around, const struct conf *c,
+                        const struct admin_events *ev, struct diags *d)
 {
     const struct conf_proxy *p = &c->proxy;
     struct admin *a = mem_zalloc(sizeof(*a));
@@ -402,8 +423,10 @@ struct admin *admin_new(struct loop *l, struct reload *r, struct accounts *accou
         who.workers = 1;
     a->privs = privs_plan(&who, &told);
     a->loop = l;
-    a->reload = r;
-    a->accounts = accounts;
+    a->reload = around->reload;
+    a->accounts = around->accounts;
+    a->dialler = around->dialler;
+    a->sandbox = p->sandbox;
     a->ev = *ev;
     a->settings = a->endpoints = a->report = -1;
     a->can = told.errors == 0;
@@ -471,6 +494,7 @@ static void renew_settings(struct admin *a, const struct edition *ed)
 void admin_edition(struct admin *a, const struct edition *ed)
 {
     a->needed = needs_monitor(ed->conf);
+    admin_dialler(a);
     renew_settings(a, ed);
     if (!a->needed && a->pid > 0)
         end_monitor(a);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "app/dialler.h"
 #include "app/reload.h"
 #include "app/report.h"
 #include "base/diag.h"
@@ -33,10 +34,16 @@ struct admin_events {
     void *arg;
 };
 
-/* Binds; NULL with findings. `r` is asked for reloads, the monitor reads what is counted in
-   `accounts`; both must outlive it. */
-struct admin *admin_new(struct loop *l, struct reload *r, struct accounts *accounts,
-                        const struct conf *c, const struct admin_events *ev, struct diags *d);
+/* What it works with; all of it must outlive it. */
+struct admin_around {
+    struct reload *reload;      /* is asked for reloads */
+    struct accounts *accounts;  /* the monitor reads what is counted there */
+    struct dialler *dialler;    /* whom the monitor may ask */
+};
+
+/* Binds; NULL with findings. */
+struct admin *admin_new(struct loop *l, const struct admin_around *around, const struct conf *c,
+                        const struct admin_events *ev, struct diags *d);
 
 /* Ends the monitor, which has a moment to hand out its last answers, and removes the
    sockets. NULL is fine. */
@@ -49,6 +56,7 @@ void admin_edition(struct admin *a, const struct edition *ed);
 void admin_report(struct admin *a, const struct report *r);
 
 void admin_log(struct admin *a);            /* hand it the log again */
+void admin_dialler(struct admin *a);        /* dialler_fd() is another; NULL is fine */
 void admin_drained(struct admin *a, uint64_t cut);      /* all have ended; NULL is fine */
 
 /* A child ended: true when it was the monitor. */

@@ -11,12 +11,13 @@
  *                      DRAIN(timeout)   LOG(format, level, descriptor)
  *                      TICKETS(secrets)
  *                      ENDPOINTS(what the monitor knows of servers)
+ *                      DIALLER(whom to ask to dial what it may not)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
  *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)   ENDPOINTS   FACTS(generation)
  *   master -> monitor  RELOADED(request, outcome)   DRAINED(cut)   LOG
  *                      SETTINGS(of the edition in force)
- *                      ENDPOINTS(what the one before it knew)
+ *                      ENDPOINTS(what the one before it knew)   DIALLER
  *                      REPORT(how it is)   FACTS(generation, of its certificates)
  */
 #ifndef SALLYPORT_APP_CHANNEL_H
@@ -44,7 +45,8 @@ enum channel_kind {
     CHANNEL_ENDPOINTS,
     CHANNEL_REPORT,
     CHANNEL_FACTS,
-    CHANNEL_LAST = CHANNEL_FACTS
+    CHANNEL_DIALLER,
+    CHANNEL_LAST = CHANNEL_DIALLER
 };
 
 /* Listening sockets of one message; more than any configuration needs. */
@@ -65,7 +67,8 @@ struct channel_msg {
        TICKETS: a memory file of secrets, newest first (tickets.h).
        LOADED: loader_job.c. RELOADED: the outcome (outcome.h), if there was memory for it.
        SETTINGS: as the bundle has them. ENDPOINTS: endpoints.h; none: nothing is known.
-       REPORT: report.h. FACTS: inventory_pack(), of all there is. */
+       REPORT: report.h. FACTS: inventory_pack(), of all there is.
+       DIALLER: dialler.h; none: there is none. */
     int *fds;
     size_t nfds;
 };

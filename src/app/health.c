@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/endpoints.h"
 #include "base/clock.h"
@@ -86,6 +87,7 @@ static void on_due(void *arg)
     const struct conf_upstream *u = s->group->conf;
     struct knock_at at = {
         .addr = &t->addr,
+        .dialler = s->group->health->dialler,
         .kind = s->group->kind,
         .session = t->session,
         .host = s->written,
@@ -406,10 +408,17 @@ struct health *health_new(struct loop *l, health_fn *changed, void *arg)
 {
     struct health *h = mem_zalloc(sizeof(*h));
 
-    *h = (struct health){ .loop = l, .changed = changed, .arg = arg };
+    *h = (struct health){ .loop = l, .changed = changed, .arg = arg, .dialler = -1 };
     h->chance = clock_mono_us();
     loop_task_init(&h->tell, tell, h);
     return h;
+}
+
+void health_dialler(struct health *h, int fd)
+{
+    if (h->dialler >= 0)
+        close(h->dialler);
+    h->dialler = fd;
 }
 
 void health_free(struct health *h)
@@ -422,5 +431,7 @@ void health_free(struct health *h)
     free(h->groups);
     resolver_free(h->resolver);
     conf_free(h->conf);
+    if (h->dialler >= 0)
+        close(h->dialler);
     free(h);
 }

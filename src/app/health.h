@@ -30,6 +30,9 @@ void health_free(struct health *h);         /* NULL is fine */
    asked for names, but the rest goes on. */
 int health_apply(struct health *h, struct conf *conf, struct err *e);
 
+/* Whom to ask to dial what this process may not (net/dial.h); becomes its own. -1: nobody. */
+void health_dialler(struct health *h, int fd);
+
 /* What another monitor knew before: packed as below, and not believed. It is where this one
    begins; what it knows already is not touched. */
 void health_recall(struct health *h, const void *p, size_t len);

@@ -58,6 +58,7 @@ struct health {
     struct conf *conf;          /* NULL before the first */
     struct group **groups;
     size_t n;
+    int dialler;                /* -1: none */
     struct resolver *resolver;  /* NULL: no name needs it, or it failed */
     uint64_t chance;
     struct loop_task tell;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "net/sock.h"
+#include "net/dial.h"
 #include "net/stream.h"
 #include "proto/probe.h"
 #include "tls/tls_stream.h"
@@ -109,7 +109,7 @@ static void on_timer(void *arg)
 
 static void dial(struct knock *k)
 {
-    int fd = sock_connect(&k->addr);
+    int fd = dial_connect(k->at.dialler, &k->addr);
 
     k->step = CONNECTING;
     if (fd < 0)

@@ -20,6 +20,7 @@ struct knock;
 
 struct knock_at {
     const struct addr *addr;
+    int dialler;                /* net/dial.h */
     int kind;                   /* enum conf_check_kind, neither off nor auto */
     bool session;               /* CHECK_ZOOKEEPER: it is known not to take four-letter words */
     const char *host;           /* as the server is written: "db.example:8080" */

@@ -12,6 +12,7 @@
 #include "app/privs.h"
 #include "app/reach.h"
 #include "app/roster.h"
+#include "app/sandbox.h"
 #include "app/stores.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -212,6 +213,8 @@ static void judge_process(const struct load_plan *plan, const struct conf_proxy 
     bool written = p->head.set[KEY_PROXY_USER].file != NULL;
 
     privs_free(&who);
+    if (!plan->again)
+        sandbox_judge(p, d);
     for (size_t i = 0; i < said.n; i++) {
         const struct diag *g = &said.v[i];
         struct diag_at where = { { g->file, g->line }, g->section, g->key, g->value };
@@ -255,6 +258,18 @@ static void warn_of_expiry(const struct loading *l, const struct conf *c)
     expiry_free(x);
 }
 
+/* From here on files are read, which anybody may have made. */
+static void confine(const struct loading *l, const struct conf *c)
+{
+    struct sandbox s = sandbox_plan(c);
+    struct err e = ERR_INIT;
+
+    if (sandbox_enter(&s, SANDBOX_LOADER, &e) != 0)
+        diag_add(l->d, DIAG_ERROR, conf_at(&c->proxy.head, KEY_PROXY_SANDBOX, "require"), NULL,
+                 "%s", e.text);
+    sandbox_free(&s);
+}
+
 /* Everything that goes into the bundle, and the proof of it. */
 static void fill(struct loading *l, const struct settings *s, const struct conf *c)
 {
@@ -267,6 +282,8 @@ static void fill(struct loading *l, const struct settings *s, const struct conf 
     free(packed);
     if (!l->plan->material)
         judge_process(l->plan, &c->proxy, l->d);
+    if (l->plan->confine)
+        confine(l, c);
     l->inputs = inputs_new(l->plan, l->report, l->d);
     add_files(l, c);
     if (!l->plan->again)

@@ -125,8 +125,9 @@ static int send_outcome(int fd, const struct outcome *o)
     return rc;
 }
 
-static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t master)
+static _Noreturn void load_and_exit(const struct load_plan *from, int fd, pid_t master)
 {
+    struct load_plan plan = *from;
     struct outcome o = { .bundle_fd = -1 };
     struct err e;
 
@@ -135,8 +136,9 @@ static _Noreturn void load_and_exit(const struct load_plan *plan, int fd, pid_t 
         exit(1);
     prctl(PR_SET_NAME, "sallyport-load");
     privs_harden();
+    plan.confine = true;
 
-    struct bundle *b = loader_build_again(plan, &o.report, &o.d);
+    struct bundle *b = loader_build_again(&plan, &o.report, &o.d);
     if (b != NULL) {
         o.bundle_fd = bundle_seal(b, &e);
         if (o.bundle_fd < 0)

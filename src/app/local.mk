@@ -5,11 +5,13 @@ libapp_a_SOURCES = \
 	src/app/admin.c src/app/admin.h \
 	src/app/admin_sockets.c src/app/admin_sockets.h \
 	src/app/askers.c src/app/askers.h \
+	src/app/caps.c src/app/caps.h \
 	src/app/catalog.c src/app/catalog.h \
 	src/app/channel.c src/app/channel.h \
 	src/app/child.c src/app/child.h \
 	src/app/coverage.c src/app/coverage.h \
 	src/app/cpus.c src/app/cpus.h \
+	src/app/dialler.c src/app/dialler.h \
 	src/app/edition.c src/app/edition.h \
 	src/app/endpoints.c src/app/endpoints.h \
 	src/app/expiry.c src/app/expiry.h \
@@ -39,6 +41,8 @@ libapp_a_SOURCES = \
 	src/app/report.c src/app/report.h \
 	src/app/role.c src/app/role.h \
 	src/app/roster.c src/app/roster.h \
+	src/app/sandbox.c src/app/sandbox.h src/app/sandbox_parts.h \
+	src/app/sandbox_calls.c src/app/sandbox_landlock.c \
 	src/app/spawn.c src/app/spawn.h \
 	src/app/status.c src/app/status.h src/app/status_json.c src/app/status_text.c \
 	src/app/status_html.h \

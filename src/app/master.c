@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "app/admin.h"
+#include "app/caps.h"
 #include "app/channel.h"
 #include "app/cpus.h"
+#include "app/dialler.h"
 #include "app/edition.h"
 #include "app/expiry.h"
 #include "app/hops.h"
@@ -18,6 +20,7 @@
 #include "app/pool.h"
 #include "app/privs.h"
 #include "app/reload.h"
+#include "app/sandbox.h"
 #include "app/tickets.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,6 +43,7 @@ struct master {
     struct admin *admin;        /* NULL until the first configuration is loaded */
     struct pool *pool;          /* NULL until the first configuration is loaded */
     struct tickets *tickets;
+    struct dialler *dialler;    /* NULL until then, too */
     struct expiry *expiry;
     struct hops hops;           /* that were told */
     char *cause, *files;        /* of the last reload */
@@ -258,6 +262,7 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .foreground = workers == 0,
         .privs = *privs,
         .tickets = m->tickets,
+        .dialler = m->dialler,
         .events = { .settled = on_settled, .changed = tell_later,
                     .ended = on_drained, .arg = m },
     };
@@ -278,7 +283,10 @@ static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
     struct admin_events ev = { .endpoints = on_endpoints, .drain = on_drain_asked,
                                .arg = m };
 
-    m->admin = admin_new(m->loop, m->reload, pool_accounts(m->pool), c, &ev, d);
+    struct admin_around around = { .reload = m->reload, .accounts = pool_accounts(m->pool),
+                                   .dialler = m->dialler };
+
+    m->admin = admin_new(m->loop, &around, c, &ev, d);
     return m->admin != NULL;
 }
 
@@ -291,6 +299,7 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
     bool good = told.errors == 0;
 
     diags_free(&told);
+    m->dialler = dialler_new(m->loop, c);
     if (!good)
         err_setx(&e, "the user %s is gone", c->proxy.user);
     else if (open_log(&c->proxy, &e) != 0)
@@ -355,6 +364,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     tell_later(m);
     admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
+    sandbox_log(reload_current(m->reload)->conf);
     warn_of_expiry(m, true, NULL);
     if (m->hooks != NULL && m->hooks->started != NULL
         && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
@@ -458,7 +468,10 @@ static void reap(struct master *m)
 
     /* As process 1 of a container we inherit strangers too; they need no more. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
+        if (m->dialler != NULL && dialler_reaped(m->dialler, pid)) {
+            pool_dialler(m->pool);
+            admin_dialler(m->admin);
+        } else if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
             && m->pool != NULL)
             (void)pool_reaped(m->pool, pid, status);
 }
@@ -532,6 +545,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 static void tear_down(struct master *m)
 {
     pool_free(m->pool);
+    dialler_free(m->dialler);
     tickets_free(m->tickets);
     admin_free(m->admin);
     reload_free(m->reload);
@@ -556,6 +570,7 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
     signal(SIGPIPE, SIG_IGN);
     privs_raise_nofile();
     privs_harden();
+    caps_master();
     if (set_up(&m, plan, &e) == 0) {
         reload_ask(m.reload, 0);
         loop_run(m.loop);

@@ -427,6 +427,11 @@ static void on_message(void *arg, struct channel_msg *msg)
     case CHANNEL_FACTS:
         want_facts(m, viewer_take(m->viewer, msg));
         break;
+    case CHANNEL_DIALLER:
+        health_dialler(m->health, msg->nfds == 1 ? msg->fds[0] : -1);
+        if (msg->nfds == 1)
+            msg->fds[0] = -1;
+        break;
     case CHANNEL_LOG:
         logsink_take(msg);
         break;

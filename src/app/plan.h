@@ -28,6 +28,7 @@ struct load_plan {
     bool check;                         /* it is only to be judged: warn of what expires soon, which
                                            a running process does by itself, and note what would
                                            be noise at each start */
+    bool confine;                       /* this process does nothing else: it is shut in */
     unsigned patience_ms;               /* with a load that does nothing; 0: 60 s */
     bool again;                         /* a reload: the process runs, as whom it was decided */
     int running;                        /* then: the sealed bundle that is in force */

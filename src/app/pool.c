@@ -48,6 +48,9 @@ struct pool {
     bool foreground, draining;
     struct privs privs;
     const struct tickets *tickets;
+    struct dialler *dialler;
+    int sandbox;                /* enum conf_sandbox of the start */
+    bool tokens;                /* workers may use them */
     int endpoints;              /* as the monitor told them last; -1: nothing is known */
     struct pool_events ev;
     struct accounts *accounts;
@@ -110,9 +113,52 @@ static void enter_rows(const struct accounts *a, const struct conf *c)
         (void)ledger_enter(a->ledger, LEDGER_UPSTREAM, c->upstreams[i]->head.name);
 }
 
+static void send_dialler(struct slot *s)
+{
+    int fd = dialler_fd(s->pool->dialler);
+    struct channel_msg m = { .kind = CHANNEL_DIALLER, .fds = &fd, .nfds = fd >= 0 };
+
+    if (s->ch != NULL)
+        (void)channel_send(s->ch, &m);
+}
+
+void pool_dialler(struct pool *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        send_dialler(&p->slots[i]);
+}
+
+/* What next needs dialled, and what is in force until it is. */
+static void prepare_dialler(struct pool *p, const struct edition *next,
+                            const struct edition *running)
+{
+    if (dialler_prepare(p->dialler, next->conf, running != NULL ? running->conf : NULL))
+        pool_dialler(p);
+}
+
+/* A sandbox keeps workers from tokens, and cannot be loosened. */
+static bool lacks_tokens(struct pool *p, const struct edition *ed)
+{
+    struct sandbox s = sandbox_plan(ed->conf);
+
+    if (p->current == NULL) {
+        p->sandbox = s.mode;
+        p->tokens = s.tokens;
+    }
+    bool lacks = s.tokens && !p->tokens && p->sandbox != SANDBOX_OFF && !p->foreground;
+    sandbox_free(&s);
+    return lacks;
+}
+
 void pool_offer(struct pool *p, const struct edition *ed)
 {
     enter_rows(p->accounts, ed->conf);
+    if (lacks_tokens(p, ed)) {
+        p->ev.settled(p->ev.arg, "the workers' sandbox keeps them from keys in tokens, of which "
+                                 "there were none at the start: restart sallyport");
+        return;
+    }
+    prepare_dialler(p, ed, p->current);
     p->offer = ed;
     p->ready = 0;
     p->why[0] = '\0';
@@ -165,8 +211,10 @@ static void settle_if_done(struct pool *p)
     bool ok = p->why[0] == '\0';
     if (ok)
         p->current = offer;
-    if (p->current != NULL)
+    if (p->current != NULL) {
         level(p);
+        prepare_dialler(p, p->current, NULL);
+    }
     p->ev.settled(p->ev.arg, ok ? NULL : p->why);
 }
 
@@ -238,6 +286,7 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_REPORT:
     case CHANNEL_FACTS:
     case CHANNEL_ENDPOINTS:
+    case CHANNEL_DIALLER:
         break; /* not for us */
     }
 }
@@ -271,18 +320,26 @@ static void start(struct slot *s)
     struct pool *p = s->pool;
     struct err e = ERR_INIT;
     const struct edition *ed = p->current ? p->current : p->offer;
+    struct sandbox box = sandbox_plan(ed->conf);
     struct spawn_spec spec = {
         .loop = p->loop,
         .foreground = p->foreground,
         .privs = &p->privs,
         .accounts = p->accounts,
+        .sandbox = &box,
         .index = s->index,
     };
 
     s->alive = s->reaped = s->served = s->drained = false;
     s->started_us = clock_mono_us();
     s->began_us = clock_wall_us();
-    if (spawn_worker(&spec, &s->proc, &e) != 0) {
+    box.mode = p->sandbox;
+    box.tokens = p->tokens;
+    int rc = spawn_worker(&spec, &s->proc, &e);
+    if (!p->foreground)
+        dialler_began(p->dialler, &box);
+    sandbox_free(&box);
+    if (rc != 0) {
         log_error("worker %zu: %s", s->index, e.text);
         start_later(s);
         return;
@@ -298,6 +355,8 @@ static void start(struct slot *s)
     p->ev.changed(p->ev.arg);
     if (s->ch != NULL)
         (void)tickets_send(p->tickets, s->ch);      /* what fails fails again, just below */
+    if (dialler_fd(p->dialler) >= 0)
+        send_dialler(s);
     send_edition(s, ed);
     if (p->endpoints >= 0)
         send_endpoints(s);
@@ -499,6 +558,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->foreground = spec->foreground;
     p->privs = spec->privs;
     p->tickets = spec->tickets;
+    p->dialler = spec->dialler;
     p->ev = spec->events;
     p->n = spec->n;
     p->endpoints = -1;

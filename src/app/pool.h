@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "app/dialler.h"
 #include "app/edition.h"
 #include "app/privs.h"
 #include "app/report.h"
@@ -40,6 +41,7 @@ struct pool_spec {
     bool foreground;            /* n is 1, and it is no process */
     struct privs privs;         /* the pool's from now on */
     const struct tickets *tickets;      /* what its workers are given; outlives it */
+    struct dialler *dialler;    /* whom they may ask; outlives it too */
     struct pool_events events;
 };
 
@@ -59,6 +61,9 @@ void pool_tickets(struct pool *p);
 /* What the monitor knows of servers (endpoints.h), for those that are and those to come. The
    descriptor becomes the pool's; -1: nothing is known. */
 void pool_endpoints(struct pool *p, int fd);
+
+/* Tell the workers that dialler_fd() is another. */
+void pool_dialler(struct pool *p);
 
 /* Let every worker end in order; what is not done by then is cut. */
 void pool_drain(struct pool *p, uint64_t timeout_ms);

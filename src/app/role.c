@@ -161,6 +161,11 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_ENDPOINTS:
         on_endpoints(r, m);
         break;
+    case CHANNEL_DIALLER:
+        worker_dialler(r->worker, m->nfds == 1 ? m->fds[0] : -1);
+        if (m->nfds == 1)
+            m->fds[0] = -1;
+        break;
     case CHANNEL_DRAIN:
         worker_drain(r->worker, m->number, on_drained, r);
         break;

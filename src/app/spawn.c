@@ -23,7 +23,7 @@ static int work(const struct spawn_spec *spec, int fd, struct err *e)
 
     snprintf(name, sizeof(name), "sallyport-w%zu", spec->index % 10000);
     prctl(PR_SET_NAME, name);
-    if (privs_drop(spec->privs, e) != 0) {
+    if (privs_drop(spec->privs, e) != 0 || sandbox_enter(spec->sandbox, SANDBOX_WORKER, e) != 0) {
         close(fd);
         return -1;
     }

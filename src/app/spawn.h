@@ -14,6 +14,7 @@
 
 #include "app/privs.h"
 #include "app/role.h"
+#include "app/sandbox.h"
 #include "base/err.h"
 #include "net/loop.h"
 #include "proxy/account.h"
@@ -23,6 +24,7 @@ struct spawn_spec {
     bool foreground;            /* no process: on that loop */
     const struct privs *privs;  /* what a process becomes */
     const struct accounts *accounts;    /* its slot is that of the index */
+    const struct sandbox *sandbox;      /* and where it is shut in */
     size_t index;
 };
 

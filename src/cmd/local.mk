@@ -23,4 +23,4 @@ libcmd_a_SOURCES = \
 bin_PROGRAMS = sallyport
 sallyport_SOURCES = src/cmd/main.c
 sallyport_LDADD = libcmd.a libapp.a libproxy.a libtls.a libnet.a libconf.a libproto.a libbase.a \
-	$(LIBEVENT_LIBS) $(CARES_LIBS) $(INIH_LIBS) $(OPENSSL_LIBS)
+	$(LIBEVENT_LIBS) $(CARES_LIBS) $(INIH_LIBS) $(SECCOMP_LIBS) $(OPENSSL_LIBS)

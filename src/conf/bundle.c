@@ -244,6 +244,7 @@ struct bundle *bundle_map(int fd, struct err *e)
         err_set(e, "cannot map the bundle");
         return NULL;
     }
+    (void)madvise(map, (size_t)st.st_size, MADV_DONTDUMP);      /* keys are in it */
     struct bundle *b = bundle_new();
     b->map = map;
     b->map_len = (size_t)st.st_size;

@@ -97,6 +97,7 @@ struct conf_check {
 };
 
 enum conf_reload { RELOAD_WATCH, RELOAD_SIGNAL };
+enum conf_sandbox { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
 enum conf_expired { EXPIRED_REFUSE, EXPIRED_SERVE };
 enum conf_client_auth { CLIENT_AUTH_NONE, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 enum conf_tickets { TICKETS_AUTO, TICKETS_ON, TICKETS_OFF };
@@ -120,6 +121,7 @@ struct conf_proxy {
     uint64_t sum_failures_ms;
     uint64_t drain_timeout_ms;
     int reload;                 /* enum conf_reload */
+    int sandbox;                /* enum conf_sandbox */
     struct conf_addrs resolver; /* empty: the system's name servers */
     struct conf_strs ticket_keys;   /* at most one path */
     struct conf_addrs admin;    /* may be empty: no endpoints, and no monitor */

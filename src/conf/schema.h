@@ -47,6 +47,7 @@ enum conf_type {                /* the field of struct conf_… that a row point
     TYPE_LOG_FORMAT,            /* int, as are the others that are one word of several */
     TYPE_LOG_LEVEL,
     TYPE_RELOAD,
+    TYPE_SANDBOX,
     TYPE_EXPIRED,
     TYPE_MODE,
     TYPE_BALANCE,

@@ -16,6 +16,7 @@ WORDS(words_bool, "off", "on");
 WORDS(words_log_format, "text", "json");
 WORDS(words_log_level, "error", "warn", "info", "debug");
 WORDS(words_reload, "watch", "signal");
+WORDS(words_sandbox, "auto", "require", "off");
 WORDS(words_expired, "refuse", "serve");
 WORDS(words_balance, "round_robin", "least_connections", "source_hash", "first");
 WORDS(words_mode, "terminate", "originate", "bridge");
@@ -36,6 +37,7 @@ const char *const *type_words(enum conf_type t)
     case TYPE_LOG_FORMAT: return words_log_format;
     case TYPE_LOG_LEVEL: return words_log_level;
     case TYPE_RELOAD: return words_reload;
+    case TYPE_SANDBOX: return words_sandbox;
     case TYPE_EXPIRED: return words_expired;
     case TYPE_MODE: return words_mode;
     case TYPE_BALANCE: return words_balance;
@@ -270,6 +272,7 @@ int type_parse(const struct key_row *row, struct span text, const char *file, vo
     case TYPE_LOG_FORMAT:
     case TYPE_LOG_LEVEL:
     case TYPE_RELOAD:
+    case TYPE_SANDBOX:
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_BALANCE:
@@ -325,6 +328,7 @@ const char *type_metavar(enum conf_type t)
     case TYPE_LOG_FORMAT: return "text|json";
     case TYPE_LOG_LEVEL: return "error|warn|info|debug";
     case TYPE_RELOAD: return "watch|signal";
+    case TYPE_SANDBOX: return "auto|require|off";
     case TYPE_EXPIRED: return "refuse|serve";
     case TYPE_BALANCE: return "round_robin|least_connections|source_hash|first";
     case TYPE_MODE: return "terminate|originate|bridge";

@@ -205,6 +205,7 @@ void type_each(const struct key_row *row, const void *field, type_line_fn *fn, v
     case TYPE_LOG_FORMAT:
     case TYPE_LOG_LEVEL:
     case TYPE_RELOAD:
+    case TYPE_SANDBOX:
     case TYPE_EXPIRED:
     case TYPE_MODE:
     case TYPE_BALANCE:

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
+	src/net/dial.c src/net/dial.h \
 	src/net/loop.c src/net/loop.h \
 	src/net/resolve.c src/net/resolve.h \
 	src/net/sock.c src/net/sock.h \

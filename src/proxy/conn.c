@@ -273,6 +273,7 @@ void conn_env_init(struct conn_env *env, struct loop *l, struct account *account
                    void (*gone)(void *arg), void *arg)
 {
     *env = (struct conn_env){ .loop = l, .account = account, .count = &account->count,
+                              .dialler = -1,
                               .gone = gone, .arg = arg };
     env->sessions = tls_sessions_new();
     list_init(&env->conns);
@@ -292,6 +293,8 @@ void conn_env_free(struct conn_env *env)
     pages_close(&env->pages);
     tls_sessions_free(env->sessions);
     bufpool_free(&env->pool);
+    if (env->dialler >= 0)
+        close(env->dialler);
     free(env->dialling);
 }
 

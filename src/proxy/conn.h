@@ -37,6 +37,7 @@ struct conn_env {
     struct bufpool pool;
     struct repeats *repeats;    /* the worker's, as are the next */
     struct upstreams *upstreams;
+    int dialler;                /* net/dial.h; -1: nobody */
     struct tls_sessions *sessions;  /* with upstreams; NULL: memory was out, none are kept */
     struct ticket_ring *tickets;    /* the master's secrets; a snapshot may have its own */
     struct list conns;          /* struct conn.link */

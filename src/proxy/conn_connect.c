@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/sock.h"
+#include "net/dial.h"
 #include "net/stream.h"
 #include "proxy/conn_log.h"
 #include "proxy/conn_state.h"
@@ -161,7 +161,7 @@ static int begin(struct conn *c)
     if (c->route->conf->upstream->servers.builtin_page)
         return open_page(c);
     if (c->original != NULL) {
-        int fd = sock_connect(&c->original->addr);
+        int fd = dial_connect(c->env->dialler, &c->original->addr);
         if (fd >= 0)
             conn_original_dialled(c, fd);
         return fd;
@@ -174,7 +174,7 @@ static int begin(struct conn *c)
         default: errno = EAGAIN; return -1;     /* its name is being resolved */
         }
     }
-    return sock_connect(&c->endpoint->addr);
+    return dial_connect(c->env->dialler, &c->endpoint->addr);
 }
 
 static void dial(struct conn *c)

@@ -300,6 +300,13 @@ void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n)
     ticket_ring_set(w->env.tickets, secrets, n);
 }
 
+void worker_dialler(struct worker *w, int fd)
+{
+    if (w->env.dialler >= 0)
+        close(w->env.dialler);
+    w->env.dialler = fd;
+}
+
 void worker_learn_begin(struct worker *w)
 {
     upstreams_learn_begin(w->env.upstreams);

@@ -41,6 +41,10 @@ void worker_learn_begin(struct worker *w);
 void worker_learn(struct worker *w, const struct upstream_news *news);
 void worker_learn_end(struct worker *w);
 
+/* Whom to ask to dial what this process may not (net/dial.h); the descriptor becomes the
+   worker's. -1: nobody. */
+void worker_dialler(struct worker *w, int fd);
+
 /* In force; NULL before the first. */
 const struct snapshot *worker_snapshot(const struct worker *w);
 

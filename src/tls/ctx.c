@@ -1,5 +1,6 @@
 #include "tls/ctx.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,14 @@ void tls_ctx_unref(struct tls_ctx *c)
     free(c->offer);
     free(c->groups);
     free(c);
+}
+
+void tls_ready(void)
+{
+    uint8_t chance;
+
+    OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
+    (void)RAND_bytes(&chance, sizeof(chance));
 }
 
 const char *tls_library(void)

@@ -57,6 +57,10 @@ void tls_ctx_unref(struct tls_ctx *c);      /* NULL is fine */
 void tls_ctx_id(const struct tls_policy *p, const uint8_t pairs[DIGEST_LEN],
                 uint8_t id[DIGEST_LEN]);
 
+/* Have the library read its configuration file, and load what is named there, now: later it
+   may not be able to. */
+void tls_ready(void);
+
 /* The library in use, as it names itself: "OpenSSL 3.0.22 …"; static. */
 const char *tls_library(void);
 

@@ -13,6 +13,7 @@ from . import logs, procfs
 from .waiting import PATIENCE, until
 
 SALLYPORT = os.environ.get("SALLYPORT", "sallyport")
+SANDBOX = os.environ.get("FLOW_SANDBOX")     # of every gate that does not say itself
 _REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
@@ -42,6 +43,14 @@ def environment(**more):
     return {**clean, "SALLYPORT_DUMPABLE": "1", "SALLYPORT_SUM_FAILURES": "0", **more}
 
 
+def sandbox(args):
+    """As the environment: what FLOW_SANDBOX asks for. The one process of workers = 0 can have no
+    sandbox, so none is required of it."""
+    files = [a for flag, a in zip(args, args[1:]) if flag in ("-c", "--config")]
+    one = any(re.search(r"(?m)^workers *= *0$", pathlib.Path(f).read_text()) for f in files)
+    return {"SALLYPORT_SANDBOX": SANDBOX} if SANDBOX and not one else {}
+
+
 def run(*args, timeout=60, program=SALLYPORT, **kwargs):
     """Run a command of the program to its end."""
     kwargs.setdefault("env", environment())
@@ -69,7 +78,8 @@ class Gate:
         self._taken = set()
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [program, *map(str, args)], env=environment(**(env or {})), cwd=cwd, **who,
+            [program, *map(str, args)], env=environment(**{**sandbox(args), **(env or {})}),
+            cwd=cwd, **who,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=limit, text=True, errors="backslashreplace")
         self._readers = [threading.Thread(target=self._read, args=job, daemon=True) for job in (

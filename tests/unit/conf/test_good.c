@@ -38,6 +38,7 @@ Test(good, the_smallest_file_has_the_documented_defaults)
     cr_expect_eq(c->proxy.sum_failures_ms, 60000);
     cr_expect_eq(c->proxy.drain_timeout_ms, 30000);
     cr_expect_eq(c->proxy.reload, RELOAD_WATCH);
+    cr_expect_eq(c->proxy.sandbox, SANDBOX_AUTO);
     cr_expect_null(c->stores[0]->password_file);
     cr_expect_eq(c->stores[0]->key.n, 0);
     cr_expect_eq(c->stores[0]->expired, EXPIRED_REFUSE);
@@ -80,6 +81,7 @@ static const char full[] =
     "resolver = 10.0.0.2:53\n"
     "ticket_keys = ticket.keys\n"
     "reload = signal\n"
+    "sandbox = require\n"
     "admin = unix:/run/admin.sock\n"
     "admin = 127.0.0.1:9901\n"
     "[store node]\n"
@@ -217,6 +219,7 @@ Test(good, every_key_reaches_its_field)
     cr_expect_eq(c->proxy.sum_failures_ms, 90000);
     cr_expect_eq(c->proxy.drain_timeout_ms, 1500);
     cr_expect_eq(c->proxy.reload, RELOAD_SIGNAL);
+    cr_expect_eq(c->proxy.sandbox, SANDBOX_REQUIRE);
     cr_assert_eq(c->proxy.admin.n, 2);
     cr_expect_eq(addr_port(&c->proxy.admin.v[1]), 9901);
     cr_assert_eq(s->cert.n, 2);
