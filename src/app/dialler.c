@@ -6,9 +6,13 @@
 
 #include "app/child.h"
 #include "app/privs.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/dial.h"
+
+/* The next one, after one that lived less than that. */
+#define AGAIN_MS 1000u
 
 struct dialler {
     struct loop *loop;
@@ -17,6 +21,10 @@ struct dialler {
     struct sandbox now;         /* what the process can */
     pid_t pid;                  /* 0: there is none */
     int fd;
+    struct loop_timer *timer;   /* to start it again */
+    uint64_t started_us;
+    dialler_fn *changed;
+    void *arg;
 };
 
 static _Noreturn void serve_and_exit(const struct dialler *d, int end)
@@ -37,6 +45,7 @@ static void start(struct dialler *d)
     struct err e = ERR_INIT;
     int ends[2];
 
+    d->started_us = clock_mono_us();
     if (dial_pair(ends, &e) == 0) {
         pid_t pid = child_fork(d->loop, &(struct child_keep){ .fds = &ends[1], .n = 1 }, &e);
         if (pid == 0)
@@ -59,6 +68,7 @@ static void let_go(struct dialler *d)
         close(d->fd);
     d->fd = -1;
     d->pid = 0;
+    loop_timer_clear(d->timer);
     sandbox_free(&d->now);
 }
 
@@ -98,19 +108,31 @@ int dialler_fd(const struct dialler *d)
     return d->fd;
 }
 
-bool dialler_reaped(struct dialler *d, pid_t pid)
+static void on_timer(void *arg)
 {
-    if (d->pid == 0 || d->pid != pid)
+    struct dialler *d = arg;
+
+    start(d);
+    if (d->fd >= 0)
+        d->changed(d->arg);
+}
+
+bool dialler_reaped(struct dialler *d, pid_t pid, int wait_status)
+{
+    char how[CHILD_TEXT_MAX];
+
+    if (d == NULL || d->pid == 0 || d->pid != pid)
         return false;
-    log_error("the dialler ended, and is replaced");
+    log_error("the dialler %s: it is replaced", child_ending(wait_status, how));
     close(d->fd);
     d->fd = -1;
     d->pid = 0;
-    start(d);
+    uint64_t lived_us = clock_mono_us() - d->started_us;
+    loop_timer_set(d->timer, lived_us < AGAIN_MS * 1000u ? AGAIN_MS : 0);
     return true;
 }
 
-struct dialler *dialler_new(struct loop *l, const struct conf *c)
+struct dialler *dialler_new(struct loop *l, const struct conf *c, dialler_fn *changed, void *arg)
 {
     struct dialler *d = mem_zalloc(sizeof(*d));
     struct conf_proxy who = c->proxy;
@@ -120,17 +142,24 @@ struct dialler *dialler_new(struct loop *l, const struct conf *c)
     if (who.workers == 0)
         who.workers = 1;
     *d = (struct dialler){
-        .loop = l, .privs = privs_plan(&who, &told), .all = sandbox_plan(c), .fd = -1
+        .loop = l, .privs = privs_plan(&who, &told), .all = sandbox_plan(c), .fd = -1,
+        .changed = changed, .arg = arg
     };
     diags_free(&told);
-    return d;
+    d->timer = loop_timer_new(l, on_timer, d);
+    if (d->timer != NULL)
+        return d;
+    dialler_free(d);
+    return NULL;
 }
 
 void dialler_free(struct dialler *d)
 {
     if (d == NULL)
         return;
-    let_go(d);
+    if (d->timer != NULL)
+        let_go(d);
+    loop_timer_free(d->timer);
     sandbox_free(&d->all);
     privs_free(&d->privs);
     free(d);

@@ -19,8 +19,11 @@
 
 struct dialler;
 
-/* Of a run that begins with c; its process becomes whom the workers become. */
-struct dialler *dialler_new(struct loop *l, const struct conf *c);
+/* dialler_fd() is another: it was replaced. Not for dialler_prepare(), which says so itself. */
+typedef void dialler_fn(void *arg);
+
+/* Of a run that begins with c; its process becomes whom the workers become. NULL: memory is out. */
+struct dialler *dialler_new(struct loop *l, const struct conf *c, dialler_fn *changed, void *arg);
 void dialler_free(struct dialler *d);       /* NULL is fine */
 
 /* A process begins with this sandbox, and may not do by itself what this one may not. */
@@ -35,7 +38,7 @@ bool dialler_prepare(struct dialler *d, const struct conf *c, const struct conf 
 /* The end to ask at, ours; -1: there is no need. */
 int dialler_fd(const struct dialler *d);
 
-/* A child ended: true when it was this one, and another has been started. */
-bool dialler_reaped(struct dialler *d, pid_t pid);
+/* A child ended: true when it was this one, which is replaced. NULL is fine. */
+bool dialler_reaped(struct dialler *d, pid_t pid, int wait_status);
 
 #endif

@@ -278,6 +278,14 @@ static void on_endpoints(void *arg, int fd)
     pool_endpoints(m->pool, fd);
 }
 
+static void on_dialler(void *arg)
+{
+    struct master *m = arg;
+
+    pool_dialler(m->pool);
+    admin_dialler(m->admin);
+}
+
 static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
 {
     struct admin_events ev = { .endpoints = on_endpoints, .drain = on_drain_asked,
@@ -299,8 +307,10 @@ static struct pool *on_first(void *arg, const struct conf *c, struct diags *d)
     bool good = told.errors == 0;
 
     diags_free(&told);
-    m->dialler = dialler_new(m->loop, c);
-    if (!good)
+    m->dialler = dialler_new(m->loop, c, on_dialler, m);
+    if (m->dialler == NULL)
+        err_setx(&e, "memory is out");
+    else if (!good)
         err_setx(&e, "the user %s is gone", c->proxy.user);
     else if (open_log(&c->proxy, &e) != 0)
         err_wrap(&e, "the log %s", c->proxy.log);
@@ -468,10 +478,8 @@ static void reap(struct master *m)
 
     /* As process 1 of a container we inherit strangers too; they need no more. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (m->dialler != NULL && dialler_reaped(m->dialler, pid)) {
-            pool_dialler(m->pool);
-            admin_dialler(m->admin);
-        } else if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
+        if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
+            && !dialler_reaped(m->dialler, pid, status)
             && m->pool != NULL)
             (void)pool_reaped(m->pool, pid, status);
 }

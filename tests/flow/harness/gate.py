@@ -46,9 +46,11 @@ def environment(**more):
 def sandbox(args):
     """As the environment: what FLOW_SANDBOX asks for. The one process of workers = 0 can have no
     sandbox, so none is required of it."""
+    own = re.compile(r"(?m)^(workers *= *0|sandbox *=.*)$")
     files = [a for flag, a in zip(args, args[1:]) if flag in ("-c", "--config")]
-    one = any(re.search(r"(?m)^workers *= *0$", pathlib.Path(f).read_text()) for f in files)
-    return {"SALLYPORT_SANDBOX": SANDBOX} if SANDBOX and not one else {}
+    if not SANDBOX or any(own.search(pathlib.Path(f).read_text()) for f in files):
+        return {}
+    return {"SALLYPORT_SANDBOX": SANDBOX}
 
 
 def run(*args, timeout=60, program=SALLYPORT, **kwargs):
