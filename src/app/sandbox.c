@@ -76,6 +76,25 @@ static bool has_token(const struct conf *c)
     return false;
 }
 
+/* password_file = env:NAME */
+static void add_variable(struct sandbox *s, const char *spec)
+{
+    if (spec == NULL || strncmp(spec, "env:", 4) != 0)
+        return;
+    s->variables = mem_grow(s->variables, s->nvariables + 1, sizeof(s->variables[0]));
+    s->variables[s->nvariables++] = mem_strdup(spec + 4);
+}
+
+static void add_variables(struct sandbox *s, const struct conf *c)
+{
+    for (size_t i = 0; i < c->nstores; i++) {
+        add_variable(s, c->stores[i]->password_file);
+        add_variable(s, c->stores[i]->key_password_file);
+    }
+    for (size_t i = 0; i < c->ntrusts; i++)
+        add_variable(s, c->trusts[i]->password_file);
+}
+
 struct sandbox sandbox_plan(const struct conf *c)
 {
     struct sandbox s = { .mode = c->proxy.sandbox, .tokens = has_token(c) };
@@ -86,12 +105,16 @@ struct sandbox sandbox_plan(const struct conf *c)
         add_port(&s, addr_port(&c->proxy.resolver.v[i]));
     add_port(&s, DNS_PORT);
     sort_ports(&s);
+    add_variables(&s, c);
     return s;
 }
 
 void sandbox_free(struct sandbox *s)
 {
     free(s->ports);
+    for (size_t i = 0; i < s->nvariables; i++)
+        free(s->variables[i]);
+    free(s->variables);
     *s = (struct sandbox){ 0 };
 }
 
@@ -186,10 +209,21 @@ static int fail(const struct sandbox *s, struct err *e)
     return 0;
 }
 
+static void forget_passwords(const struct sandbox *s)
+{
+    for (size_t i = 0; i < s->nvariables; i++) {
+        char *value = getenv(s->variables[i]);
+        if (value != NULL)
+            explicit_bzero(value, strlen(value));
+    }
+}
+
 int sandbox_enter(const struct sandbox *s, enum sandbox_role role, struct err *e)
 {
     bool wide = s->tokens && (role == SANDBOX_WORKER || role == SANDBOX_LOADER);
 
+    if (role != SANDBOX_LOADER)
+        forget_passwords(s);
     if (caps_drop(role == SANDBOX_LOADER, s->tokens, e) != 0 && fail(s, e) != 0)
         return -1;
     if (s->mode == SANDBOX_OFF || SANITIZED)

@@ -39,6 +39,8 @@ struct sandbox {
     bool any_port;              /* a transparent route dials what its clients did */
     uint16_t *ports;            /* of servers and name servers, in order, each once */
     size_t nports;
+    char **variables;           /* of the environment, that hold passwords */
+    size_t nvariables;
 };
 
 /* sandbox_free() it. */
@@ -56,6 +58,9 @@ bool sandbox_covers(const struct sandbox *s, const struct sandbox *next);
  * Shut this process in, for good. Whatever is to be read later must be open, and whatever a
  * library wants to look up once, looked up. 0; or -1 and e when not all of it can be had and all
  * is required. When it is not, a part that should have held and did not is logged.
+ *
+ * Passwords in the environment, which the loader alone reads, are wiped from this process's copy
+ * of it, with a sandbox or without.
  */
 int sandbox_enter(const struct sandbox *s, enum sandbox_role role, struct err *e);
 
