@@ -51,9 +51,12 @@ static const char *const usual[] = {
     "epoll_create1", "epoll_create", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
     "poll", "ppoll", "select", "pselect6", "_newselect", "timerfd_create", "timerfd_settime",
     "timerfd_gettime", "nanosleep", "clock_nanosleep", "restart_syscall",
+    "ppoll_time64", "pselect6_time64", "timerfd_settime64", "timerfd_gettime64",
+    "clock_nanosleep_time64",
     /* time, chance, memory */
-    "clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom", "brk", "munmap",
-    "mremap", "madvise", "mlock", "munlock", "futex", "futex_waitv", "membarrier", "mincore",
+    "clock_gettime", "clock_gettime64", "clock_getres", "clock_getres_time64", "gettimeofday",
+    "time", "getrandom", "brk", "munmap", "mremap", "madvise", "mlock", "munlock", "mincore",
+    "futex", "futex_time64", "futex_waitv", "membarrier",
     /* itself */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "exit",
     "exit_group", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid",
@@ -75,16 +78,22 @@ static const char *const opening[] = {
 static const char *const dangers[] = {
     /* other programs, other processes */
     "execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise",
-    "pidfd_getfd", "kcmp", "userfaultfd", "perf_event_open", "personality",
+    "pidfd_getfd", "kcmp", "personality",
     /* the kernel, the machine */
     "bpf", "init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load",
     "reboot", "iopl", "ioperm", "modify_ldt", "settimeofday", "clock_settime", "adjtimex",
     "clock_adjtime", "swapon", "swapoff", "sethostname", "setdomainname", "syslog", "acct",
-    "quotactl", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "quotactl",
     /* what it sees of the system */
     "mount", "umount", "umount2", "move_mount", "open_tree", "fsopen", "fsmount", "fsconfig",
     "fspick", "mount_setattr", "pivot_root", "chroot", "unshare", "setns", "mknod", "mknodat",
-    "open_by_handle_at", "add_key", "request_key", "keyctl",
+    "open_by_handle_at",
+};
+
+/* Not for the loader either, though a library may try. */
+static const char *const doubtful[] = {
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd", "perf_event_open",
+    "add_key", "request_key", "keyctl",
 };
 
 #define COUNT(v) (sizeof(v) / sizeof((v)[0]))
@@ -178,6 +187,7 @@ static int add_forbidden(scmp_filter_ctx f, bool network)
     struct scmp_arg_cmp others = SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX);
     int rc = add_all(f, SCMP_ACT_ERRNO(EPERM), dangers, COUNT(dangers));
 
+    rc = rc ? rc : add_all(f, SCMP_ACT_ERRNO(EPERM), doubtful, COUNT(doubtful));
     if (rc == 0 && !network)
         rc = add(f, SCMP_ACT_ERRNO(EPERM), "socket", 1, &others);
     return rc;

@@ -1,6 +1,7 @@
 check_PROGRAMS += unit_net
 TESTS += unit_net
 unit_net_SOURCES = \
+	tests/unit/net/test_dial.c \
 	tests/unit/net/test_loop.c \
 	tests/unit/net/test_resolve.c \
 	tests/unit/net/test_sock.c \
