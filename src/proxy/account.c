@@ -57,9 +57,12 @@ const char *counter_name(enum counter c)
 
 /* --- the memory --- */
 
+/* Where the first slot is, behind the ledger: at the beginning of a cache line. */
+#define SLOTS_AT ((sizeof(struct ledger) + 63) & ~(size_t)63)
+
 static size_t size_of(size_t n)
 {
-    return sizeof(struct ledger) + n * sizeof(struct account);
+    return SLOTS_AT + n * sizeof(struct account);
 }
 
 static int map(struct accounts *a, int protection)
@@ -69,7 +72,7 @@ static int map(struct accounts *a, int protection)
     if (p == MAP_FAILED)
         return -1;
     a->ledger = (struct ledger *)p;
-    a->v = (struct account *)(p + sizeof(struct ledger));
+    a->v = (struct account *)(p + SLOTS_AT);
     return 0;
 }
 
