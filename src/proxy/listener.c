@@ -159,6 +159,12 @@ static void on_ready(void *arg, unsigned ready)
         n++;
 }
 
+void listener_leave(struct listener *l)
+{
+    loop_timer_clear(l->again);
+    listener_pause(l);
+}
+
 void listener_empty_queue(struct listener *l)
 {
     while (accept_one(l))

@@ -41,6 +41,9 @@ void listener_update(struct listener *l, struct snapshot *snap,
 void listener_pause(struct listener *l);
 void listener_resume(struct listener *l);
 
+/* Watch its socket no more, for good. */
+void listener_leave(struct listener *l);
+
 /* Take what waits in the queue, as far as there is room. */
 void listener_empty_queue(struct listener *l);
 void listener_free(struct listener *l);     /* closes the socket, not the connections */

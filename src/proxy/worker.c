@@ -19,12 +19,16 @@ struct worker {
     struct snapshot *snap;      /* in force; NULL before the first */
     uint64_t generation;
     struct list listeners;
+    struct list leaving;        /* listeners that are to be closed */
+    struct loop_task close_leaving;
+    bool unwatched;             /* the kernel knows that they are watched no more */
     unsigned used_fds;          /* by what is no connection and no listener */
     unsigned max_open;
     bool paused;
     struct loop_timer *starved, *sweep, *review, *deadline;
     worker_drained_fn *drained; /* set while draining */
     void *drained_arg;
+    uint64_t drain_ms;
     struct loop_task last;      /* tells of the drain's end outside of any connection */
     unsigned cut;
 };
@@ -110,10 +114,10 @@ static void on_gone(void *arg)
 {
     struct worker *w = arg;
 
-    if (w->drained != NULL && w->env.open == 0)
-        loop_later(w->loop, &w->last);
-    else
+    if (w->drained == NULL)
         resume_all(w);
+    else if (w->env.open == 0 && list_empty(&w->leaving))
+        loop_later(w->loop, &w->last);
 }
 
 static void on_sweep(void *arg)
@@ -141,6 +145,48 @@ static void on_deadline(void *arg)
     loop_later(w->loop, &w->last);
 }
 
+static void drain_conns(struct worker *w)
+{
+    conn_drain_all(&w->env, w->drain_ms);
+    if (w->env.open == 0)
+        loop_later(w->loop, &w->last);
+    else if (loop_timer_set(w->deadline, w->drain_ms) != 0)
+        on_deadline(w);
+}
+
+/*
+ * A socket that other processes hold as well (systemd, another sallyport) must be out of our
+ * epoll set before it is closed here: afterwards the kernel would go on to report it, and nobody
+ * could tell it to stop. The loop tells the kernel at the beginning of its next turn.
+ */
+static void close_leaving(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!w->unwatched) {
+        w->unwatched = true;
+        loop_later(w->loop, &w->close_leaving);
+        return;
+    }
+    LIST_EACH (l, next, &w->leaving) {
+        struct listener *li = LIST_OF(struct listener, link, l);
+        if (w->drained != NULL)
+            listener_empty_queue(li);
+        listener_free(li);
+    }
+    if (w->drained != NULL)
+        drain_conns(w);
+}
+
+static void let_leave(struct worker *w, struct listener *l)
+{
+    listener_leave(l);
+    list_remove(&l->link);
+    list_append(&w->leaving, &l->link);
+    w->unwatched = false;
+    loop_later(w->loop, &w->close_leaving);
+}
+
 struct worker *worker_new(struct loop *l, const struct accounts *all, size_t slot, struct err *e)
 {
     struct worker *w = calloc(1, sizeof(*w));
@@ -152,6 +198,8 @@ struct worker *worker_new(struct loop *l, const struct accounts *all, size_t slo
     w->loop = l;
     w->accounts = all;
     list_init(&w->listeners);
+    list_init(&w->leaving);
+    loop_task_init(&w->close_leaving, close_leaving, w);
     loop_task_init(&w->last, tell_drained, w);
     conn_env_init(&w->env, l, &all->v[slot], on_gone, w);
     /* Unique among this host's workers, and over their restarts. */
@@ -257,7 +305,7 @@ int worker_apply(struct worker *w, struct snapshot *snap, const int *fds, size_t
         struct listener *l = LIST_OF(struct listener, link, link);
         const struct snap_listener *settings = settings_for(snap, &l->addr);
         if (settings == NULL)
-            listener_free(l);
+            let_leave(w, l);
         else
             listener_update(l, snap, settings);
     }
@@ -281,18 +329,12 @@ void worker_drain(struct worker *w, uint64_t timeout_ms, worker_drained_fn *done
 
     w->drained = done;
     w->drained_arg = arg;
-    if (first) {
-        LIST_EACH (l, next, &w->listeners) {
-            struct listener *li = LIST_OF(struct listener, link, l);
-            listener_empty_queue(li);
-            listener_free(li);
-        }
-    }
-    conn_drain_all(&w->env, timeout_ms);
-    if (w->env.open == 0)
-        loop_later(w->loop, &w->last);
-    else if (loop_timer_set(w->deadline, timeout_ms) != 0)
-        on_deadline(w);
+    w->drain_ms = timeout_ms;
+    if (first)
+        LIST_EACH (l, next, &w->listeners)
+            let_leave(w, LIST_OF(struct listener, link, l));
+    if (list_empty(&w->leaving))
+        drain_conns(w);
 }
 
 void worker_tickets(struct worker *w, const uint8_t *secrets, size_t n)
@@ -335,6 +377,8 @@ void worker_free(struct worker *w)
     w->drained = NULL;
     LIST_EACH (l, next, &w->listeners)
         listener_free(LIST_OF(struct listener, link, l));
+    LIST_EACH (l, next, &w->leaving)
+        listener_free(LIST_OF(struct listener, link, l));
     conn_env_free(&w->env);
     if (w->env.repeats != NULL)
         repeats_sweep(w->env.repeats, loop_now_us(w->loop), true);
@@ -342,6 +386,7 @@ void worker_free(struct worker *w)
     upstreams_free(w->env.upstreams);
     ticket_ring_free(w->env.tickets);
     loop_task_cancel(&w->last);
+    loop_task_cancel(&w->close_leaving);
     loop_timer_free(w->starved);
     loop_timer_free(w->sweep);
     loop_timer_free(w->review);
