@@ -31,6 +31,8 @@
 
 #define MONITOR_NICE 10
 #define END_MS 1000u            /* from the end of its channel to its own */
+#define SILENT_MS 10000u        /* for a loop that serves nobody but admins, and that now and then
+                                   builds what it is to look after out of a whole configuration */
 #define REST_MS 100u            /* between two tellings about servers, and longer for long ones: */
 #define REST_BYTES_PER_MS 16384u
 
@@ -46,6 +48,8 @@ struct admin {
     struct accounts *accounts;
     struct dialler *dialler;
     int sandbox;                /* enum conf_sandbox of the start */
+    struct watchdog *watchdog;
+    struct watched turns;       /* the monitor's loop */
     struct privs privs;
     struct admin_sockets *sockets;
     struct channel *ch;
@@ -261,6 +265,8 @@ static void on_message(void *arg, struct channel_msg *m)
     if (m->kind == CHANNEL_READY) {
         a->served = true;
         a->false_starts = 0;
+    } else if (m->kind == CHANNEL_PONG) {
+        watchdog_answer(&a->turns, m->number);
     } else if (m->kind == CHANNEL_RELOAD && a->asked == NULL) {
         struct asked *q = mem_zalloc(sizeof(*q));
         *q = (struct asked){ .admin = a, .number = m->number };
@@ -285,12 +291,18 @@ static void forget_asked(struct admin *a)
     a->asked = NULL;
 }
 
+static void hang_up(struct admin *a)
+{
+    watchdog_end(&a->turns);
+    channel_free(a->ch);
+    a->ch = NULL;
+}
+
 static void on_end(void *arg)
 {
     struct admin *a = arg;
 
-    channel_free(a->ch);
-    a->ch = NULL;
+    hang_up(a);
     forget_asked(a);
     if (a->pid > 0)
         loop_timer_set(a->timer, END_MS);
@@ -323,6 +335,9 @@ static int start(struct admin *a, struct err *e)
     a->ch = channel_new(a->loop, fds[0], on_message, on_end, a);
     if (a->ch == NULL)
         kill(pid, SIGKILL);
+    else
+        watchdog_begin(a->watchdog, &a->turns, pid, a->ch);
+    watchdog_limit(&a->turns, SILENT_MS);
     send_file(a, CHANNEL_ENDPOINTS, a->endpoints);
     if (dialler_fd(a->dialler) >= 0)
         admin_dialler(a);
@@ -339,6 +354,15 @@ static void try_start(struct admin *a)
         return;
     log_error("monitor: %s", e.text);
     start_later(a);
+}
+
+static void on_stuck(void *arg, uint64_t ms, const char *how)
+{
+    struct admin *a = arg;
+
+    log_error("the monitor did not turn its loop for %.1f s (%s): it is replaced",
+              (double)ms / 1000.0, how);
+    kill(a->pid, SIGKILL);
 }
 
 static void on_timer(void *arg)
@@ -363,8 +387,7 @@ bool admin_reaped(struct admin *a, pid_t pid, int wait_status)
     if (a == NULL || a->pid != pid)
         return false;
     a->pid = 0;
-    channel_free(a->ch);        /* whatever it said last is of no use any more */
-    a->ch = NULL;
+    hang_up(a);                 /* whatever it said last is of no use any more */
     forget_asked(a);
     snprintf(message, sizeof(message), "the monitor %s", child_ending(wait_status, how));
     logline_begin(&l, LOG_LEVEL_ERROR, message);
@@ -427,6 +450,8 @@ struct admin *admin_new(struct loop *l, const struct admin_around *around, const
     a->accounts = around->accounts;
     a->dialler = around->dialler;
     a->sandbox = p->sandbox;
+    a->watchdog = around->watchdog;
+    a->turns = (struct watched){ .stuck = on_stuck, .arg = a };
     a->ev = *ev;
     a->settings = a->endpoints = a->report = -1;
     a->can = told.errors == 0;
@@ -456,8 +481,7 @@ static void end_monitor(struct admin *a)
     int pidfd = pidfd_open(a->pid, 0);
     struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
-    channel_free(a->ch);
-    a->ch = NULL;
+    hang_up(a);
     if (pidfd < 0 || poll(&p, 1, END_MS) != 1)
         kill(a->pid, SIGKILL);
     if (pidfd >= 0)
@@ -517,7 +541,7 @@ void admin_free(struct admin *a)
     forget_asked(a);
     if (a->pid > 0)
         end_monitor(a);
-    channel_free(a->ch);
+    hang_up(a);
     if (a->settings >= 0)
         close(a->settings);
     if (a->endpoints >= 0)

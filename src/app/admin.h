@@ -18,6 +18,7 @@
 #include "app/dialler.h"
 #include "app/reload.h"
 #include "app/report.h"
+#include "app/watchdog.h"
 #include "base/diag.h"
 #include "conf/conf.h"
 #include "net/loop.h"
@@ -39,6 +40,7 @@ struct admin_around {
     struct reload *reload;      /* is asked for reloads */
     struct accounts *accounts;  /* the monitor reads what is counted there */
     struct dialler *dialler;    /* whom the monitor may ask */
+    struct watchdog *watchdog;  /* looks after it */
 };
 
 /* Binds; NULL with findings. */

@@ -12,10 +12,13 @@
  *                      TICKETS(secrets)
  *                      ENDPOINTS(what the monitor knows of servers)
  *                      DIALLER(whom to ask to dial what it may not)
+ *                      PING(number)
  *   worker -> master   READY(generation)   FAILED(generation, why)   DRAINED(cut)
+ *                      PONG(number)
  *   loader -> master   LOADED(findings, bundle, passwords to keep)
  *   monitor -> master  READY   RELOAD(request)   DRAIN(timeout)   ENDPOINTS   FACTS(generation)
- *   master -> monitor  RELOADED(request, outcome)   DRAINED(cut)   LOG
+ *                      PONG(number)
+ *   master -> monitor  PING(number)   RELOADED(request, outcome)   DRAINED(cut)   LOG
  *                      SETTINGS(of the edition in force)
  *                      ENDPOINTS(what the one before it knew)   DIALLER
  *                      REPORT(how it is)   FACTS(generation, of its certificates)
@@ -46,7 +49,9 @@ enum channel_kind {
     CHANNEL_REPORT,
     CHANNEL_FACTS,
     CHANNEL_DIALLER,
-    CHANNEL_LAST = CHANNEL_DIALLER
+    CHANNEL_PING,
+    CHANNEL_PONG,
+    CHANNEL_LAST = CHANNEL_PONG
 };
 
 /* Listening sockets of one message; more than any configuration needs. */
@@ -59,7 +64,7 @@ struct channel_msg {
     enum channel_kind kind;
     uint64_t number;            /* BUNDLE, READY, FAILED: generation; DRAIN: timeout in ms;
                                    DRAINED: connections that were cut; RELOAD, RELOADED: request;
-                                   FACTS: generation */
+                                   FACTS: generation; PING, PONG: watchdog.h */
     int log_format, log_level;  /* LOG */
     char text[ERR_TEXT_MAX];    /* FAILED */
 

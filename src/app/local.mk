@@ -50,7 +50,8 @@ libapp_a_SOURCES = \
 	src/app/tickets.c src/app/tickets.h \
 	src/app/verdict.c src/app/verdict.h \
 	src/app/viewer.c src/app/viewer.h \
-	src/app/vitals.h
+	src/app/vitals.h \
+	src/app/watchdog.c src/app/watchdog.h
 
 # The status page, in the program. What is made stands at the top of the build, where the lints
 # do not take it for a source.

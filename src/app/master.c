@@ -22,6 +22,7 @@
 #include "app/reload.h"
 #include "app/sandbox.h"
 #include "app/tickets.h"
+#include "app/watchdog.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -44,6 +45,7 @@ struct master {
     struct pool *pool;          /* NULL until the first configuration is loaded */
     struct tickets *tickets;
     struct dialler *dialler;    /* NULL until then, too */
+    struct watchdog *watchdog;
     struct expiry *expiry;
     struct hops hops;           /* that were told */
     char *cause, *files;        /* of the last reload */
@@ -263,6 +265,7 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .privs = *privs,
         .tickets = m->tickets,
         .dialler = m->dialler,
+        .watchdog = m->watchdog,
         .events = { .settled = on_settled, .changed = tell_later,
                     .ended = on_drained, .arg = m },
     };
@@ -292,7 +295,7 @@ static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
                                .arg = m };
 
     struct admin_around around = { .reload = m->reload, .accounts = pool_accounts(m->pool),
-                                   .dialler = m->dialler };
+                                   .dialler = m->dialler, .watchdog = m->watchdog };
 
     m->admin = admin_new(m->loop, &around, c, &ev, d);
     return m->admin != NULL;
@@ -541,7 +544,8 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
     loop_task_init(&m->tell, tell, m);
     m->expiry = expiry_new();
     m->hourly = loop_timer_new(m->loop, on_hour, m);
-    if (m->hourly == NULL)
+    m->watchdog = watchdog_new(m->loop);
+    if (m->hourly == NULL || m->watchdog == NULL)
         return err_setx(e, "memory is out");
     m->tickets = tickets_new(m->loop, on_turned, m, e);
     if (m->tickets == NULL)
@@ -556,6 +560,7 @@ static void tear_down(struct master *m)
     dialler_free(m->dialler);
     tickets_free(m->tickets);
     admin_free(m->admin);
+    watchdog_free(m->watchdog);
     reload_free(m->reload);
     expiry_free(m->expiry);
     hops_free(&m->hops);

@@ -122,6 +122,8 @@ static void put_totals(struct scrape *m)
           "Times accepting paused because descriptors were out." },
         { COUNTER_LISTENER_FULL, "listener_full_total", "counter",
           "Times accepting paused because max_connections were open." },
+        { COUNTER_HUNG, "workers_hung_total", "counter",
+          "Workers that were ended because their loop did not turn." },
         { COUNTER_RETRIED, "upstream_retries_total", "counter",
           "Servers that failed a connection, which another server was tried for." },
         { COUNTER_OLDER, "generations_older", "gauge",

@@ -432,6 +432,10 @@ static void on_message(void *arg, struct channel_msg *msg)
         if (msg->nfds == 1)
             msg->fds[0] = -1;
         break;
+    case CHANNEL_PING:
+        (void)channel_send(m->ch, &(struct channel_msg){ .kind = CHANNEL_PONG,
+                                                         .number = msg->number });
+        break;
     case CHANNEL_LOG:
         logsink_take(msg);
         break;

@@ -36,9 +36,10 @@ struct slot {
     bool waiting;               /* for its answer to the offer */
     bool served;                /* was ready once */
     bool drained;               /* told us how many it cut */
+    bool hung;                  /* its loop did not turn, and so it was ended */
+    struct watched loop;
     const struct edition *sent; /* last; an answer to anything older is no news */
     uint64_t started_us, began_us;      /* monotonic, and by the clock on the wall */
-    uint64_t restarts;
     unsigned false_starts;      /* in a row */
     struct loop_timer *timer;   /* to replace it, or to wait for its end */
 };
@@ -51,6 +52,7 @@ struct pool {
     struct dialler *dialler;
     int sandbox;                /* enum conf_sandbox of the start */
     bool tokens;                /* workers may use them */
+    struct watchdog *watchdog;
     int endpoints;              /* as the monitor told them last; -1: nothing is known */
     struct pool_events ev;
     struct accounts *accounts;
@@ -87,6 +89,7 @@ static void send_edition(struct slot *s, const struct edition *ed)
     fds[0] = ed->bundle_fd;
     memcpy(fds + 1, listen_set_fds(ed->sockets, s->index), n * sizeof(int));
     s->sent = ed;
+    watchdog_limit(&s->loop, ANSWER_MS);        /* thousands of certificates take seconds */
     if (s->ch == NULL || channel_send(s->ch, &m) != 0)
         give_up_on(s, "takes no messages");
     free(fds);
@@ -231,12 +234,19 @@ static void on_patience(void *arg)
 
 /* --- what workers say --- */
 
+static void answered(struct slot *s, uint64_t generation)
+{
+    if (s->sent != NULL && s->sent->generation == generation)
+        watchdog_limit(&s->loop, WATCHDOG_LIMIT_MS);
+}
+
 static void on_ready(struct slot *s, uint64_t generation)
 {
     struct pool *p = s->pool;
 
     s->served = true;
     s->false_starts = 0;
+    answered(s, generation);
     if (!s->waiting || generation != p->offer->generation)
         return;
     s->waiting = false;
@@ -248,6 +258,7 @@ static void on_failed(struct slot *s, uint64_t generation, const char *text)
 {
     struct pool *p = s->pool;
 
+    answered(s, generation);
     if (!s->waiting || generation != p->offer->generation) {
         /* Not the offer: it cannot take what is in force, so it cannot go on. */
         log_error("worker %zu: %s", s->index, text);
@@ -275,6 +286,9 @@ static void on_message(void *arg, struct channel_msg *m)
         s->drained = true;
         s->pool->cut += m->number;
         break;
+    case CHANNEL_PONG:
+        watchdog_answer(&s->loop, m->number);
+        break;
     case CHANNEL_BUNDLE:
     case CHANNEL_DRAIN:
     case CHANNEL_LOG:
@@ -287,6 +301,7 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_FACTS:
     case CHANNEL_ENDPOINTS:
     case CHANNEL_DIALLER:
+    case CHANNEL_PING:
         break; /* not for us */
     }
 }
@@ -298,11 +313,22 @@ static void on_end(void *arg)
 {
     struct slot *s = arg;
 
+    watchdog_end(&s->loop);
     channel_free(s->ch);
     s->ch = NULL;
     if (!s->reaped && !s->pool->draining)
         loop_timer_set(s->timer, END_MS);
     gone(s);
+}
+
+static void on_stuck(void *arg, uint64_t ms, const char *how)
+{
+    struct slot *s = arg;
+    char why[96];
+
+    s->hung = true;
+    snprintf(why, sizeof(why), "did not turn its loop for %.1f s (%s)", (double)ms / 1000.0, how);
+    give_up_on(s, why);
 }
 
 static void on_timer(void *arg)
@@ -330,7 +356,7 @@ static void start(struct slot *s)
         .index = s->index,
     };
 
-    s->alive = s->reaped = s->served = s->drained = false;
+    s->alive = s->reaped = s->served = s->drained = s->hung = false;
     s->started_us = clock_mono_us();
     s->began_us = clock_wall_us();
     box.mode = p->sandbox;
@@ -348,11 +374,11 @@ static void start(struct slot *s)
     s->reaped = s->proc.pid == 0;
     s->wait_status = 0;
     s->ch = channel_new(p->loop, s->proc.fd, on_message, on_end, s);
-    if (p->current != NULL && s->proc.pid > 0) {
+    if (p->current != NULL && s->proc.pid > 0)
         log_info("worker %zu is replaced by process %ld", s->index, (long)s->proc.pid);
-        s->restarts++;
-    }
     p->ev.changed(p->ev.arg);
+    if (s->ch != NULL && s->proc.pid > 0)
+        watchdog_begin(p->watchdog, &s->loop, s->proc.pid, s->ch);
     if (s->ch != NULL)
         (void)tickets_send(p->tickets, s->ch);      /* what fails fails again, just below */
     if (dialler_fd(p->dialler) >= 0)
@@ -416,12 +442,14 @@ static void end_if_done(struct pool *p)
 static void gone(struct slot *s)
 {
     struct pool *p = s->pool;
-    uint64_t lost = p->accounts->v[s->index].count.value[COUNTER_OPEN];
+    struct counters *count = &p->accounts->v[s->index].count;
+    uint64_t lost = count->value[COUNTER_OPEN];
 
     if (!s->alive || !s->reaped || s->ch != NULL)
         return;
     s->alive = false;
     account_clear_gauges(p->accounts, s->index);
+    count->value[COUNTER_HUNG] += s->hung;
     p->ev.changed(p->ev.arg);
     if (s->wait_status != 0)
         tell_death(s, lost);
@@ -431,6 +459,7 @@ static void gone(struct slot *s)
         end_if_done(p);
         return;
     }
+    count->value[COUNTER_RESTARTS]++;
     start_later(s);
     if (s->waiting) {
         s->waiting = false;
@@ -531,9 +560,10 @@ struct report_worker *pool_workers(const struct pool *p)
 
     for (size_t i = 0; i < p->n; i++) {
         const struct slot *s = &p->slots[i];
+        const uint64_t *count = p->accounts->v[i].count.value;
         v[i] = (struct report_worker){ .pid = s->alive ? (uint64_t)s->proc.pid : 0,
                                        .started_us = s->alive ? s->began_us : 0,
-                                       .restarts = s->restarts };
+                                       .restarts = count[COUNTER_RESTARTS] };
     }
     return v;
 }
@@ -559,6 +589,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
     p->privs = spec->privs;
     p->tickets = spec->tickets;
     p->dialler = spec->dialler;
+    p->watchdog = spec->watchdog;
     p->ev = spec->events;
     p->n = spec->n;
     p->endpoints = -1;
@@ -574,6 +605,7 @@ struct pool *pool_new(const struct pool_spec *spec, struct err *e)
         struct slot *s = &p->slots[i];
         s->pool = p;
         s->index = i;
+        s->loop = (struct watched){ .stuck = on_stuck, .arg = s };
         s->timer = loop_timer_new(p->loop, on_timer, s);
         if (s->timer == NULL) {
             err_setx(e, "memory is out");
@@ -591,6 +623,7 @@ void pool_free(struct pool *p)
     if (p->accounts != NULL)
         pool_kill(p);
     for (size_t i = 0; i < p->n; i++) {
+        watchdog_end(&p->slots[i].loop);
         channel_free(p->slots[i].ch);
         loop_timer_free(p->slots[i].timer);
     }

@@ -5,7 +5,7 @@
  * one in force. Any that answers FAILED, or none left alive to answer: those who
  * took it get the old one again, and nothing has changed. A worker that dies is
  * replaced and gets the edition in force; its sockets waited for it, with
- * whatever knocked meanwhile.
+ * whatever knocked meanwhile. So is one whose loop does not turn (watchdog.h).
  */
 #ifndef SALLYPORT_APP_POOL_H
 #define SALLYPORT_APP_POOL_H
@@ -19,6 +19,7 @@
 #include "app/privs.h"
 #include "app/report.h"
 #include "app/tickets.h"
+#include "app/watchdog.h"
 #include "base/err.h"
 #include "net/loop.h"
 #include "proxy/account.h"
@@ -42,6 +43,7 @@ struct pool_spec {
     struct privs privs;         /* the pool's from now on */
     const struct tickets *tickets;      /* what its workers are given; outlives it */
     struct dialler *dialler;    /* whom they may ask; outlives it too */
+    struct watchdog *watchdog;  /* looks after them; outlives it */
     struct pool_events events;
 };
 

@@ -169,6 +169,9 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_DRAIN:
         worker_drain(r->worker, m->number, on_drained, r);
         break;
+    case CHANNEL_PING:
+        reply(r, CHANNEL_PONG, m->number, "");
+        break;
     case CHANNEL_READY:
     case CHANNEL_FAILED:
     case CHANNEL_DRAINED:
@@ -178,6 +181,7 @@ static void on_message(void *arg, struct channel_msg *m)
     case CHANNEL_SETTINGS:
     case CHANNEL_REPORT:
     case CHANNEL_FACTS:
+    case CHANNEL_PONG:
         break; /* ours to say, not to hear */
     }
 }

@@ -22,12 +22,16 @@ def name(pid):
         return ""
 
 
-def is_alive(pid):
+def state(pid):
+    """R, S, T, Z …; "" when there is no such process any more."""
     try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+        return ""
+
+
+def is_alive(pid):
+    return state(pid) not in ("", "Z")
 
 
 def fds(pid):
