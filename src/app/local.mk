@@ -32,6 +32,7 @@ libapp_a_SOURCES = \
 	src/app/memfile.c src/app/memfile.h \
 	src/app/metrics.c src/app/metrics.h \
 	src/app/monitor.c src/app/monitor.h \
+	src/app/notify.c src/app/notify.h \
 	src/app/outcome.c src/app/outcome.h \
 	src/app/plan.h \
 	src/app/pool.c src/app/pool.h \

@@ -17,6 +17,7 @@
 #include "app/expiry.h"
 #include "app/hops.h"
 #include "app/logsink.h"
+#include "app/notify.h"
 #include "app/pool.h"
 #include "app/privs.h"
 #include "app/reload.h"
@@ -33,6 +34,7 @@ static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR
 #define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 #define HOUR_MS 3600000u
+#define STOP_GRACE_MS 10000u    /* beyond drain_timeout and wait_files, for systemd */
 
 enum phase { STARTING, RUNNING, DRAINING, ENDED };
 
@@ -46,6 +48,8 @@ struct master {
     struct tickets *tickets;
     struct dialler *dialler;    /* NULL until then, too */
     struct watchdog *watchdog;
+    struct notify *notify;
+    struct loop_task reloaded;  /* tells systemd of it, when all else knows */
     struct expiry *expiry;
     struct hops hops;           /* that were told */
     char *cause, *files;        /* of the last reload */
@@ -183,6 +187,44 @@ static void tell_later(void *arg)
     loop_later(m->loop, &m->tell);
 }
 
+/* --- systemd --- */
+
+static void put_status(void *arg, char out[NOTIFY_STATUS_MAX])
+{
+    const struct master *m = arg;
+    struct reload_status last = reload_status(m->reload);
+    struct counters sum;
+
+    if (m->pool == NULL || reload_current(m->reload) == NULL) {
+        snprintf(out, NOTIFY_STATUS_MAX, "starting");
+        return;
+    }
+    pool_counters(m->pool, &sum);
+    unsigned long long open = sum.value[COUNTER_OPEN];
+    int len = snprintf(out, NOTIFY_STATUS_MAX, "%sgeneration %llu, workers: %zu, connections: %llu",
+                       m->phase == DRAINING ? "draining: " : "",
+                       (unsigned long long)reload_current(m->reload)->generation,
+                       pool_size(m->pool), open);
+    if (!last.ok && last.why != NULL)
+        snprintf(out + len, NOTIFY_STATUS_MAX - (size_t)len, "; the last reload failed: %.*s",
+                 (int)strcspn(last.why, "\n"), last.why);
+}
+
+static bool all_turn(void *arg)
+{
+    const struct master *m = arg;
+
+    return watchdog_all_turn(m->watchdog);
+}
+
+static void tell_reloaded(void *arg)
+{
+    const struct master *m = arg;
+
+    if (m->phase == RUNNING)
+        notify_ready(m->notify);
+}
+
 /* --- ends --- */
 
 static void stop(struct master *m, int code)
@@ -196,6 +238,7 @@ static void end_at_once(struct master *m)
 {
     uint64_t cut = 0;
 
+    notify_stopping(m->notify);
     reload_stop(m->reload);
     if (m->pool != NULL)
         cut = pool_kill(m->pool);
@@ -222,6 +265,8 @@ static void drain(struct master *m, uint64_t timeout_ms)
        can take what waits and close with nothing coming in between. */
     edition_unbind(reload_current(m->reload));
     pool_drain(m->pool, timeout_ms);
+    notify_stopping(m->notify);
+    notify_extend(m->notify, timeout_ms + STOP_GRACE_MS);
 }
 
 /* Through the admin socket. Who asks again hears how the first one ends. */
@@ -378,6 +423,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
     sandbox_log(reload_current(m->reload)->conf);
+    notify_ready(m->notify);
     warn_of_expiry(m, true, NULL);
     if (m->hooks != NULL && m->hooks->started != NULL
         && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
@@ -439,6 +485,8 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
     }
     remember(m, o);
     const struct edition *ed = reload_current(m->reload);
+    if (o->causes & RELOAD_HUP)
+        loop_later(m->loop, &m->reloaded);
     diags_log_only(o->d, false);
     if (!o->ok) {
         log_failed(ed, o);
@@ -464,9 +512,10 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
 
 static void on_waiting(void *arg, uint64_t ms, const struct diags *d)
 {
+    struct master *m = arg;
     char text[DURATION_TEXT_MAX];
 
-    (void)arg;
+    notify_extend(m->notify, ms + STOP_GRACE_MS);
     duration_text(ms, text);
     fprintf(stderr, "sallyport: waiting up to %s for files that are not all there:\n", text);
     diags_print(d, stderr);
@@ -500,9 +549,10 @@ static void on_signal(void *arg, int signo)
     case SIGHUP:
         if (m->hooks != NULL && m->hooks->hangup_ends)
             end_at_once(m);
-        else if (m->phase == RUNNING)
+        else if (m->phase == RUNNING) {
+            notify_reloading(m->notify);
             reload_ask(m->reload, RELOAD_HUP);
-        else if (m->phase == DRAINING)
+        } else if (m->phase == DRAINING)
             log_warn("sallyport is ending: SIGHUP reloads nothing any more");
         break;
     case SIGUSR1:
@@ -532,7 +582,9 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 {
     struct reload_events ev = { .first = on_first, .waiting = on_waiting,
                                 .outcome = on_outcome, .mended = on_mended, .arg = m };
+    struct notify_asks asks = { .status = put_status, .well = all_turn, .arg = m };
 
+    loop_task_init(&m->reloaded, tell_reloaded, m);
     m->loop = loop_new(e);
     if (m->loop == NULL)
         return -1;
@@ -551,7 +603,10 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
     if (m->tickets == NULL)
         return err_wrap(e, "session tickets");
     m->reload = reload_new(m->loop, plan, &ev, e);
-    return m->reload ? 0 : -1;
+    if (m->reload == NULL)
+        return -1;
+    m->notify = notify_new(m->loop, &asks);
+    return m->notify ? 0 : err_setx(e, "memory is out");
 }
 
 static void tear_down(struct master *m)
@@ -560,6 +615,7 @@ static void tear_down(struct master *m)
     dialler_free(m->dialler);
     tickets_free(m->tickets);
     admin_free(m->admin);
+    notify_free(m->notify);
     watchdog_free(m->watchdog);
     reload_free(m->reload);
     expiry_free(m->expiry);

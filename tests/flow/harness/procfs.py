@@ -45,6 +45,12 @@ def fds(pid):
     return found
 
 
+def datagram_sockets(pid):
+    """The Unix datagram sockets it has open, as /proc/PID/fd shows them."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return {f"socket:[{row[6]}]" for row in rows if row[4] == "0002"} & set(fds(pid))
+
+
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
