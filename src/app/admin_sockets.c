@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/inherited.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/sock.h"
@@ -60,14 +61,21 @@ static void remove_file(const char *path, const struct owned_file *f)
         (void)unlink(path);
 }
 
-static int open_one(struct admin_sockets *s, const struct addr *a, const struct privs *who,
-                    struct err *e)
+static int bind_new(const struct addr *a, struct err *e)
 {
     mode_t before = umask(UNIX_UMASK);
     int fd = sock_listen(a, SOMAXCONN, e), error = errno;
 
     (void)umask(before);
     errno = error;
+    return fd;
+}
+
+static int open_one(struct admin_sockets *s, const struct addr *a, const struct privs *who,
+                    struct err *e)
+{
+    int fd = addr_is_systemd(a) ? inherited_from_name(a, e) : bind_new(a, e);
+
     if (fd < 0)
         return -1;
 
@@ -85,6 +93,8 @@ static char *hint_for(const struct addr *a, int error)
     const char *path = a->u.un.sun_path, *end = is_unix(a) ? strrchr(path, '/') : NULL;
     int len = end != NULL && end > path ? (int)(end - path) : 1;
 
+    if (addr_is_systemd(a))
+        return inherited_hint(a);
     if (end != NULL && error == ENOENT)
         return mem_printf("make the folder %.*s (with systemd: RuntimeDirectory=)", len, path);
     if (end != NULL && error == EACCES)
@@ -131,7 +141,7 @@ void admin_sockets_free(struct admin_sockets *s)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->n; i++) {
-        if (is_unix(&s->addrs[i]))
+        if (s->files[i].ino != 0)
             remove_file(s->addrs[i].u.un.sun_path, &s->files[i]);
         close(s->fds[i]);
     }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/inherited.h"
 #include "base/mem.h"
 #include "net/sock.h"
 
@@ -13,9 +14,10 @@ struct point {
     unsigned refs;              /* sets that share it */
     struct addr wanted, bound;
     int *fds;
-    size_t nfds;                /* 1 for a Unix socket */
+    size_t nfds;                /* 1 for a Unix socket, and for one of systemd's */
     dev_t dev;                  /* of the Unix socket's file, to know it again */
     ino_t ino;
+    bool left;                  /* … which is another process's by now, to be left in place */
 };
 
 struct listen_set {
@@ -45,7 +47,7 @@ static void point_unref(struct point *p)
 {
     if (p == NULL || --p->refs > 0)
         return;
-    if (p->nfds > 0 && is_unix(&p->wanted))
+    if (p->nfds > 0 && is_unix(&p->wanted) && !p->left)
         unlink_if_ours(p);
     for (size_t i = 0; i < p->nfds; i++)
         close(p->fds[i]);
@@ -76,16 +78,27 @@ static int bind_one(struct point *p, struct err *e)
     return 0;
 }
 
+static int take_systemds(struct point *p, struct err *e)
+{
+    int fd = inherited_from_name(&p->wanted, e);
+
+    if (fd < 0)
+        return -1;
+    p->fds[p->nfds++] = fd;
+    return sock_local_addr(fd, &p->bound) == 0 ? 0 : err_set(e, "cannot read back the address");
+}
+
 static struct point *point_open(const struct addr *a, size_t nworkers, struct err *e)
 {
     struct point *p = mem_zalloc(sizeof(*p));
-    size_t want = is_unix(a) ? 1 : nworkers;
+    size_t want = is_unix(a) || addr_is_systemd(a) ? 1 : nworkers;
 
     p->refs = 1;
     p->wanted = *a;
     p->fds = mem_zalloc(want * sizeof(int));
     while (p->nfds < want) {
-        if (bind_one(p, e) != 0) {
+        errno = 0;
+        if ((addr_is_systemd(a) ? take_systemds : bind_one)(p, e) != 0) {
             int saved = errno;
             point_unref(p);
             errno = saved;
@@ -128,6 +141,18 @@ static void complain(struct diags *d, enum diag_level level, const struct conf_l
     free(section);
 }
 
+static void complain_of_systemds(struct diags *d, const struct conf_listener *l,
+                                 const char *message)
+{
+    char text[ADDR_TEXT_MAX];
+    char *hint = inherited_hint(&l->addr);
+    struct diag_at where = conf_at(&l->routes[0]->head, KEY_ROUTE_LISTEN,
+                                   addr_text(&l->addr, text));
+
+    diag_add(d, DIAG_ERROR, where, hint, "%s", message);
+    free(hint);
+}
+
 /* Where connections are redirected to, they may come by TPROXY. A socket that was made so for
    an earlier edition stays so: without a rule of nftables it makes no difference. */
 static void be_transparent(const struct point *p, const struct conf_listener *l, struct diags *d)
@@ -168,7 +193,10 @@ struct listen_set *listen_set_open(const struct listen_set *running, const struc
             p = point_open(&l->addr, nworkers, &e);
         s->points[i] = p;
         if (p == NULL) {
-            complain(d, DIAG_ERROR, l, e.text, hint_for(errno));
+            if (addr_is_systemd(&l->addr))
+                complain_of_systemds(d, l, e.text);
+            else
+                complain(d, DIAG_ERROR, l, e.text, hint_for(errno));
             ok = false;
             continue;
         }

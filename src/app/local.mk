@@ -21,6 +21,7 @@ libapp_a_SOURCES = \
 	src/app/health_parts.h \
 	src/app/hops.c src/app/hops.h \
 	src/app/httpd.c src/app/httpd.h \
+	src/app/inherited.c src/app/inherited.h \
 	src/app/inputs.c src/app/inputs.h \
 	src/app/inventory.c src/app/inventory.h \
 	src/app/inventory_diff.c src/app/inventory_diff.h \

@@ -16,6 +16,7 @@
 #include "app/edition.h"
 #include "app/expiry.h"
 #include "app/hops.h"
+#include "app/inherited.h"
 #include "app/logsink.h"
 #include "app/notify.h"
 #include "app/pool.h"
@@ -636,6 +637,7 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
                         .wall_us = clock_wall_us() };
     struct err e = ERR_INIT;
 
+    inherited_from_systemd();   /* before anything else is opened */
     signal(SIGPIPE, SIG_IGN);
     privs_raise_nofile();
     privs_harden();

@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+#define ADDR_SYSTEMD "systemd:"
+
 static int parse_unix(struct span path, struct addr *out, struct err *e)
 {
     if (path.len == 0 || path.p[0] != '/')
@@ -19,6 +21,22 @@ static int parse_unix(struct span path, struct addr *out, struct err *e)
     out->u.un.sun_family = AF_UNIX;
     memcpy(out->u.un.sun_path, path.p, path.len);
     out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    return 0;
+}
+
+static int parse_systemd(struct span text, struct addr *out, struct err *e)
+{
+    size_t prefix = sizeof(ADDR_SYSTEMD) - 1, room = sizeof(out->u.un.sun_path) - 1;
+
+    if (text.len <= prefix || text.len > room)
+        return err_setx(e, "systemd: needs the name of a socket, of at most %zu bytes",
+                        room - prefix);
+    for (size_t i = prefix; i < text.len; i++)
+        if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == ':')
+            return err_setx(e, "a name that systemd knows has no colon, no blank, and ASCII only");
+    out->u.un.sun_family = AF_UNSPEC;
+    memcpy(out->u.un.sun_path, text.p, text.len);
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + text.len + 1);
     return 0;
 }
 
@@ -61,6 +79,8 @@ int addr_parse(struct span s, struct addr *out, struct err *e)
     memset(out, 0, sizeof(*out));
     if (s.len >= 5 && memcmp(s.p, "unix:", 5) == 0)
         return parse_unix((struct span){ s.p + 5, s.len - 5 }, out, e);
+    if (s.len >= 8 && memcmp(s.p, ADDR_SYSTEMD, 8) == 0)
+        return parse_systemd(s, out, e);
     if (bracketed) {
         const char *close = memchr(s.p, ']', s.len);
         if (close == NULL)
@@ -97,6 +117,8 @@ char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX])
     } else if (a->u.sa.sa_family == AF_INET6) {
         inet_ntop(AF_INET6, &a->u.in6.sin6_addr, ip, sizeof(ip));
         snprintf(out, ADDR_TEXT_MAX, "[%s]:%u", ip, ntohs(a->u.in6.sin6_port));
+    } else if (addr_is_systemd(a)) {
+        snprintf(out, ADDR_TEXT_MAX, "%s", a->u.un.sun_path);
     } else {
         snprintf(out, ADDR_TEXT_MAX, "unix:%s", a->u.un.sun_path);
     }
@@ -148,12 +170,19 @@ bool addr_is_ip(const char *text)
     return inet_pton(AF_INET, text, ip) == 1 || inet_pton(AF_INET6, text, ip) == 1;
 }
 
+bool addr_is_systemd(const struct addr *a)
+{
+    return a->len > 0 && a->u.sa.sa_family == AF_UNSPEC;
+}
+
 bool addr_is_local(const struct addr *a)
 {
     static const struct cidr loop4 = { AF_INET, 8, { 127 } };
     static const struct cidr loop6 = { AF_INET6, 128, { [15] = 1 } };
     struct peer p;
 
+    if (addr_is_systemd(a))
+        return false;           /* nobody knows */
     peer_from(&a->u.sa, &p);
     return p.family == AF_UNIX || cidr_has(&loop4, &p) || cidr_has(&loop6, &p);
 }

@@ -6,6 +6,7 @@
  * and the sockets need it.
  *
  *   127.0.0.1:9042   [::1]:9042   unix:/run/app.sock   localhost:9042 (= 127.0.0.1)
+ *   systemd:web (where to listen: a socket that systemd has opened, and named)
  */
 #ifndef SALLYPORT_BASE_ADDR_H
 #define SALLYPORT_BASE_ADDR_H
@@ -25,7 +26,8 @@ struct addr {
         struct sockaddr sa;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
-        struct sockaddr_un un;
+        struct sockaddr_un un;  /* of a socket of systemd's the family is AF_UNSPEC, and the
+                                   path "systemd:web" */
     } u;
 };
 
@@ -45,6 +47,7 @@ int addr_parse(struct span s, struct addr *out, struct err *e);
 char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_is_ip(const char *text);                /* an address alone: no port, no brackets */
+bool addr_is_systemd(const struct addr *a);
 bool addr_is_local(const struct addr *a);        /* loopback, or a Unix socket */
 uint16_t addr_port(const struct addr *a);        /* host order; 0 for a Unix socket */
 void addr_set_port(struct addr *a, uint16_t port);

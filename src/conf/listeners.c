@@ -182,7 +182,8 @@ static void check_admin(struct builder *b)
         for (size_t r = 0; r < b->c->nroutes; r++)
             for (size_t k = 0; k < b->c->routes[r]->listen.n; k++) {
                 const struct addr *a = &p->admin.v[i], *other = &b->c->routes[r]->listen.v[k];
-                bool chosen = a->u.sa.sa_family == AF_UNIX || addr_port(a) != 0;
+                bool chosen = a->u.sa.sa_family == AF_UNIX || addr_is_systemd(a)
+                           || addr_port(a) != 0;
                 if (chosen && addr_equal(a, other))
                     build_error(b, conf_at(&p->head, KEY_PROXY_ADMIN, addr_text(a, text)),
                                 "give the endpoints an address of their own",

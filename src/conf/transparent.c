@@ -10,10 +10,11 @@ static void check_listen(struct builder *b, const struct conf_route *r)
     char text[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < r->listen.n; i++)
-        if (r->listen.v[i].u.sa.sa_family == AF_UNIX)
+        if (r->listen.v[i].u.sa.sa_family == AF_UNIX || addr_is_systemd(&r->listen.v[i]))
             build_error(b, conf_at(&r->head, KEY_ROUTE_LISTEN, addr_text(&r->listen.v[i], text)),
                         "listen on an address: 127.0.0.1:15001",
-                        "connections to a Unix socket cannot be redirected");
+                        "connections to a %s cannot be redirected",
+                        addr_is_systemd(&r->listen.v[i]) ? "socket of systemd's" : "Unix socket");
 }
 
 static void check_on(struct builder *b, const struct conf_route *r)

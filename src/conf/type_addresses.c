@@ -20,7 +20,7 @@ static bool is_host_name(struct span text)
     size_t host = colon ? (size_t)(colon - text.p) : text.len;
     bool letters = false;
 
-    if (is_unix(text))
+    if (is_unix(text) || (text.len >= 8 && memcmp(text.p, "systemd:", 8) == 0))
         return false;
     if (colon != NULL && memchr(colon + 1, ':', text.len - host - 1) != NULL)
         return false;           /* an IPv6 address that lacks its brackets */
@@ -116,6 +116,8 @@ static int parse_numeric_server(struct span text, struct conf_server *out, struc
             err_setx(&r->hint, "give each its own line or flag");
         return -1;
     }
+    if (addr_is_systemd(&out->addr))
+        return err_setx(&r->why, "a socket of systemd's is one to listen on");
     if (out->addr.u.sa.sa_family != AF_UNIX && addr_port(&out->addr) == 0)
         return refuse_port(r);
     /* What a certificate has to have is the name that was written. */

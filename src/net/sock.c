@@ -1,6 +1,7 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -81,6 +82,33 @@ int sock_listen(const struct addr *a, int backlog, struct err *e)
         return -1;
     }
     return fd;
+}
+
+static int get_int(int fd, int option)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+int sock_adopt(int fd, struct err *e)
+{
+    int domain = get_int(fd, SO_DOMAIN), flags = fcntl(fd, F_GETFL);
+
+    if (domain < 0 || flags < 0)
+        return err_setx(e, "it is no socket");
+    if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
+        return err_setx(e, "it is neither a TCP nor a Unix socket");
+    if (get_int(fd, SO_TYPE) != SOCK_STREAM)
+        return err_setx(e, "it carries datagrams, not streams");
+    if (get_int(fd, SO_ACCEPTCONN) != 1)
+        return err_setx(e, "nothing can be accepted from it");
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return err_set(e, "cannot set it up");
+    if (domain != AF_UNIX)
+        tune_tcp(fd);
+    return 0;
 }
 
 bool sock_be_transparent(int listen_fd)

@@ -26,6 +26,12 @@
 int sock_listen(const struct addr *a, int backlog, struct err *e);
 
 /*
+ * A socket that somebody else has opened, made as ours are. 0, or -1 and e where it is none that
+ * connections could be accepted from.
+ */
+int sock_adopt(int fd, struct err *e);
+
+/*
  * From now on the kernel hands the socket connections to any address that a TPROXY rule
  * of nftables sends there. False with errno: EPERM without CAP_NET_ADMIN.
  */

@@ -33,6 +33,7 @@ Test(addr, what_is_an_address)
         { "[::]:0", "[::]:0", AF_INET6 },
         { "[2001:DB8:0:0:0:0:0:1]:1", "[2001:db8::1]:1", AF_INET6 },
         { "unix:/run/app.sock", "unix:/run/app.sock", AF_UNIX },
+        { "systemd:web.socket", "systemd:web.socket", AF_UNSPEC },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -51,6 +52,9 @@ Test(addr, what_is_not_and_why)
         const char *text, *reason;
     } cases[] = {
         { "", "port is missing" },
+        { "systemd:", "needs the name" },
+        { "systemd:a:b", "no colon" },
+        { "systemd:a b", "no blank" },
         { "127.0.0.1", "port is missing" },
         { "9042", "port is missing" },
         { "127.0.0.1:", "not a number from 0 to 65535" },
@@ -149,7 +153,7 @@ Test(addr, what_is_local)
         { "127.0.0.1:1", true },  { "127.255.0.9:1", true }, { "128.0.0.1:1", false },
         { "10.0.0.1:1", false },  { "0.0.0.0:1", false },    { "[::1]:1", true },
         { "[::2]:1", false },     { "[::]:1", false },       { "[::ffff:127.0.0.1]:1", true },
-        { "unix:/a", true },
+        { "unix:/a", true },      { "systemd:a", false },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
