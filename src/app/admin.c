@@ -65,6 +65,7 @@ struct admin {
     bool needed;
     int settings;               /* what it is sent, a file in memory; -1: none */
     int report;                 /* the same; -1: none yet */
+    bool left;                  /* others answer at its sockets */
     int endpoints;              /* what it has told last, the same; -1: nothing */
     struct loop_timer *rest;    /* until it is passed on again */
     bool resting, owed;         /* … and there is something newer by now */
@@ -517,7 +518,7 @@ static void renew_settings(struct admin *a, const struct edition *ed)
 
 void admin_edition(struct admin *a, const struct edition *ed)
 {
-    a->needed = needs_monitor(ed->conf);
+    a->needed = needs_monitor(ed->conf) && !a->left;
     admin_dialler(a);
     renew_settings(a, ed);
     if (!a->needed && a->pid > 0)
@@ -532,6 +533,36 @@ void admin_edition(struct admin *a, const struct edition *ed)
             admin_sockets_log(a->sockets);
         try_start(a);
     }
+}
+
+void admin_each_socket(const struct admin *a, void (*fn)(void *arg, const char *key, int fd),
+                       void *arg)
+{
+    if (a->sockets != NULL)
+        admin_sockets_each(a->sockets, fn, arg);
+}
+
+int admin_endpoints(const struct admin *a)
+{
+    return a->endpoints;
+}
+
+void admin_leave(struct admin *a)
+{
+    a->left = true;
+    a->needed = false;
+    loop_timer_clear(a->timer);
+    forget_asked(a);
+    if (a->pid > 0)
+        end_monitor(a);
+}
+
+void admin_recall(struct admin *a, int endpoints)
+{
+    if (endpoints < 0)
+        return;
+    a->endpoints = endpoints;
+    pass_on(a);
 }
 
 void admin_free(struct admin *a)

@@ -61,6 +61,17 @@ void admin_log(struct admin *a);            /* hand it the log again */
 void admin_dialler(struct admin *a);        /* dialler_fd() is another; NULL is fine */
 void admin_drained(struct admin *a, uint64_t cut);      /* all have ended; NULL is fine */
 
+/* --- for another sallyport, which takes over --- */
+
+/* The sockets, as admin_sockets_each() has them; and what is known of servers, -1 for nothing. */
+void admin_each_socket(const struct admin *a, void (*fn)(void *arg, const char *key, int fd),
+                       void *arg);
+int admin_endpoints(const struct admin *a);
+/* It answers at them now: end the monitor, for good. */
+void admin_leave(struct admin *a);
+/* There, before the first edition: what the old one knew. The descriptor becomes its own. */
+void admin_recall(struct admin *a, int endpoints);
+
 /* A child ended: true when it was the monitor. */
 bool admin_reaped(struct admin *a, pid_t pid, int wait_status);
 

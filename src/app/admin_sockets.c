@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct owned_file {             /* of a Unix socket, to know it again */
 
 struct admin_sockets {
     int *fds;
+    struct addr *wanted;        /* as the configuration has them */
     struct addr *addrs;         /* as they came out: port 0 is filled in */
     struct owned_file *files;
     size_t n;
@@ -61,11 +63,26 @@ static void remove_file(const char *path, const struct owned_file *f)
         (void)unlink(path);
 }
 
+#define KEY_MAX (ADDR_TEXT_MAX + 8)
+
+static const char *key_of(const struct addr *a, char out[KEY_MAX])
+{
+    char text[ADDR_TEXT_MAX];
+
+    snprintf(out, KEY_MAX, "admin %s", addr_text(a, text));
+    return out;
+}
+
 static int bind_new(const struct addr *a, struct err *e)
 {
-    mode_t before = umask(UNIX_UMASK);
-    int fd = sock_listen(a, SOMAXCONN, e), error = errno;
+    char key[KEY_MAX];
+    int fd = inherited_take(key_of(a, key));
 
+    if (fd >= 0)
+        return fd;
+    mode_t before = umask(UNIX_UMASK);
+    fd = sock_listen(a, SOMAXCONN, e);
+    int error = errno;
     (void)umask(before);
     errno = error;
     return fd;
@@ -81,6 +98,7 @@ static int open_one(struct admin_sockets *s, const struct addr *a, const struct 
 
     size_t i = s->n++;
     s->fds[i] = fd;
+    s->wanted[i] = *a;
     s->addrs[i] = *a;
     if (is_unix(a))
         return settle_file(a->u.un.sun_path, who, &s->files[i], e);
@@ -116,6 +134,7 @@ struct admin_sockets *admin_sockets_open(const struct conf_proxy *p, const struc
     bool good = true;
 
     s->fds = mem_zalloc((wanted + 1) * sizeof(s->fds[0]));
+    s->wanted = mem_zalloc((wanted + 1) * sizeof(s->wanted[0]));
     s->addrs = mem_zalloc((wanted + 1) * sizeof(s->addrs[0]));
     s->files = mem_zalloc((wanted + 1) * sizeof(s->files[0]));
     for (size_t i = 0; i < wanted; i++) {
@@ -141,12 +160,13 @@ void admin_sockets_free(struct admin_sockets *s)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->n; i++) {
-        if (s->files[i].ino != 0)
+        if (s->files[i].ino != 0 && !inherited_files_stay())
             remove_file(s->addrs[i].u.un.sun_path, &s->files[i]);
         close(s->fds[i]);
     }
     free(s->fds);
     free(s->addrs);
+    free(s->wanted);
     free(s->files);
     free(s);
 }
@@ -159,6 +179,16 @@ size_t admin_sockets_count(const struct admin_sockets *s)
 const int *admin_sockets_fds(const struct admin_sockets *s)
 {
     return s->fds;
+}
+
+void admin_sockets_each(const struct admin_sockets *s,
+                        void (*fn)(void *arg, const char *key, int fd), void *arg)
+{
+    char key[KEY_MAX];
+
+    for (size_t i = 0; i < s->n; i++)
+        if (!addr_is_systemd(&s->wanted[i]))
+            fn(arg, key_of(&s->wanted[i], key), s->fds[i]);
 }
 
 void admin_sockets_log(const struct admin_sockets *s)

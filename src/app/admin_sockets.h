@@ -27,6 +27,10 @@ void admin_sockets_free(struct admin_sockets *s);
 size_t admin_sockets_count(const struct admin_sockets *s);
 const int *admin_sockets_fds(const struct admin_sockets *s);
 
+/* All of them, but systemd's: "admin unix:/run/sallyport/admin.sock". */
+void admin_sockets_each(const struct admin_sockets *s,
+                        void (*fn)(void *arg, const char *key, int fd), void *arg);
+
 /* "admin on unix:/run/sallyport/admin.sock", a line each. */
 void admin_sockets_log(const struct admin_sockets *s);
 

@@ -1,7 +1,6 @@
 #include "app/inherited.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@ struct item {
 static struct {
     struct item *v;
     size_t n;
+    bool leave_files;
 } all;
 
 static bool is_systemds(const struct item *i)
@@ -99,6 +99,10 @@ void inherited_close_rest(void)
 {
     for (size_t i = all.n; i-- > 0;)
         if (!is_systemds(&all.v[i])) {
+            struct addr a;
+            if (sock_local_addr(all.v[i].fd, &a) == 0 && a.u.sa.sa_family == AF_UNIX
+                && a.u.un.sun_path[0] == '/')
+                (void)unlink(a.u.un.sun_path);
             close(all.v[i].fd);
             forget(i);
         }
@@ -154,6 +158,16 @@ char *inherited_hint(const struct addr *a)
 {
     return mem_printf("a .socket unit with one ListenStream= and FileDescriptorName=%s has to "
                       "start sallyport, or the service's Sockets= to name that unit", name_of(a));
+}
+
+void inherited_leave_files(bool leave)
+{
+    all.leave_files = leave;
+}
+
+bool inherited_files_stay(void)
+{
+    return all.leave_files;
 }
 
 const char *inherited_systemd(size_t i, int *fd)

@@ -11,6 +11,7 @@
 #ifndef SALLYPORT_APP_INHERITED_H
 #define SALLYPORT_APP_INHERITED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/addr.h"
@@ -34,8 +35,15 @@ int inherited_take(const char *key);
 int inherited_from_name(const struct addr *a, struct err *e);
 char *inherited_hint(const struct addr *a);
 
-/* Close what nobody took, but for systemd's. */
+/* Close what nobody took, but for systemd's, and remove the files of Unix sockets among it. */
 void inherited_close_rest(void);
+
+/*
+ * Whether the files of Unix sockets are to stay where they are, also those that we would remove
+ * with their socket: they are another process's, which serves the same sockets.
+ */
+void inherited_leave_files(bool leave);
+bool inherited_files_stay(void);
 
 /* Those of systemd, for whoever takes our place: the i-th key and descriptor; NULL behind the
    last. */

@@ -17,7 +17,6 @@ struct point {
     size_t nfds;                /* 1 for a Unix socket, and for one of systemd's */
     dev_t dev;                  /* of the Unix socket's file, to know it again */
     ino_t ino;
-    bool left;                  /* … which is another process's by now, to be left in place */
 };
 
 struct listen_set {
@@ -47,7 +46,7 @@ static void point_unref(struct point *p)
 {
     if (p == NULL || --p->refs > 0)
         return;
-    if (p->nfds > 0 && is_unix(&p->wanted) && !p->left)
+    if (p->nfds > 0 && is_unix(&p->wanted) && !inherited_files_stay())
         unlink_if_ours(p);
     for (size_t i = 0; i < p->nfds; i++)
         close(p->fds[i]);
@@ -57,8 +56,13 @@ static void point_unref(struct point *p)
 
 static int bind_one(struct point *p, struct err *e)
 {
-    /* The first bind chooses where the port is 0; the others follow it. */
-    int fd = sock_listen(p->nfds == 0 ? &p->wanted : &p->bound, SOMAXCONN, e);
+    char key[ADDR_TEXT_MAX];
+
+    /* From whom we take over; else the first bind chooses where the port is 0, and the others
+       follow it. */
+    int fd = inherited_take(addr_text(&p->wanted, key));
+    if (fd < 0)
+        fd = sock_listen(p->nfds == 0 ? &p->wanted : &p->bound, SOMAXCONN, e);
     if (fd < 0)
         return -1;
 
@@ -237,6 +241,18 @@ size_t listen_set_count(const struct listen_set *s)
 const struct addr *listen_set_addr(const struct listen_set *s, size_t i)
 {
     return &s->points[i]->bound;
+}
+
+void listen_set_each(const struct listen_set *s,
+                     void (*fn)(void *arg, const char *key, int fd), void *arg)
+{
+    char key[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct point *p = s->points[i];
+        for (size_t k = 0; k < p->nfds && !addr_is_systemd(&p->wanted); k++)
+            fn(arg, addr_text(&p->wanted, key), p->fds[k]);
+    }
 }
 
 bool listen_set_is_new(const struct listen_set *s, size_t i)

@@ -38,6 +38,10 @@ size_t listen_set_count(const struct listen_set *s);
 /* The address the i-th listener really has (port 0 filled in). */
 const struct addr *listen_set_addr(const struct listen_set *s, size_t i);
 
+/* All of them, but systemd's: each worker's, with the address as the configuration has it. */
+void listen_set_each(const struct listen_set *s,
+                     void (*fn)(void *arg, const char *key, int fd), void *arg);
+
 /* The i-th listener's sockets were opened for this set, not taken over. */
 bool listen_set_is_new(const struct listen_set *s, size_t i);
 

@@ -17,6 +17,7 @@ libapp_a_SOURCES = \
 	src/app/expiry.c src/app/expiry.h \
 	src/app/folder.c src/app/folder.h \
 	src/app/follow.c src/app/follow.h \
+	src/app/handover.c src/app/handover.h \
 	src/app/health.c src/app/health.h src/app/health_log.c src/app/health_names.c \
 	src/app/health_parts.h \
 	src/app/hops.c src/app/hops.h \
@@ -49,6 +50,7 @@ libapp_a_SOURCES = \
 	src/app/status.c src/app/status.h src/app/status_json.c src/app/status_text.c \
 	src/app/status_html.h \
 	src/app/stores.c src/app/stores.h src/app/stores_folder.c src/app/stores_state.h \
+	src/app/takeover.c src/app/takeover.h \
 	src/app/tickets.c src/app/tickets.h \
 	src/app/verdict.c src/app/verdict.h \
 	src/app/viewer.c src/app/viewer.h \

@@ -15,6 +15,7 @@
 #include "app/dialler.h"
 #include "app/edition.h"
 #include "app/expiry.h"
+#include "app/handover.h"
 #include "app/hops.h"
 #include "app/inherited.h"
 #include "app/logsink.h"
@@ -23,6 +24,7 @@
 #include "app/privs.h"
 #include "app/reload.h"
 #include "app/sandbox.h"
+#include "app/takeover.h"
 #include "app/tickets.h"
 #include "app/watchdog.h"
 #include "base/clock.h"
@@ -50,6 +52,8 @@ struct master {
     struct dialler *dialler;    /* NULL until then, too */
     struct watchdog *watchdog;
     struct notify *notify;
+    struct takeover *takeover;  /* of another's place; NULL: there was none */
+    struct handover *handover;  /* of ours */
     struct loop_task reloaded;  /* tells systemd of it, when all else knows */
     struct expiry *expiry;
     struct hops hops;           /* that were told */
@@ -256,6 +260,7 @@ static void drain(struct master *m, uint64_t timeout_ms)
 
     m->phase = DRAINING;
     tell_later(m);
+    handover_cancel(m->handover, "sallyport ends");
     duration_text(timeout_ms, text);
     pool_counters(m->pool, &sum);
     uint64_t open = sum.value[COUNTER_OPEN];
@@ -268,6 +273,49 @@ static void drain(struct master *m, uint64_t timeout_ms)
     pool_drain(m->pool, timeout_ms);
     notify_stopping(m->notify);
     notify_extend(m->notify, timeout_ms + STOP_GRACE_MS);
+}
+
+/* Another one serves, at our sockets. */
+static void on_handed_over(void *arg, pid_t pid)
+{
+    struct master *m = arg;
+
+    log_info("process %ld has taken over", (long)pid);
+    inherited_leave_files(true);
+    notify_main_pid(m->notify, pid);
+    handover_go(m->handover);
+    admin_leave(m->admin);
+    drain(m, settings(m)->drain_timeout_ms);
+}
+
+static void hand_over(struct master *m)
+{
+    struct handover_gift gift = { .sockets = reload_current(m->reload)->sockets,
+                                  .admin = m->admin, .tickets = m->tickets,
+                                  .notify = m->notify };
+    struct err e = ERR_INIT;
+
+    if (m->hooks != NULL)
+        err_setx(&e, "a tunnel is for the moment");
+    else if (handover_is_under_way(m->handover))
+        err_setx(&e, "another one is being started already");
+    else if (handover_begin(m->handover, &gift, &e) == 0) {
+        log_info("another sallyport is started, to take over");
+        return;
+    }
+    log_error("nothing takes over: %s", e.text);
+}
+
+/* All is ours now. */
+static void on_taken_over(void *arg)
+{
+    struct master *m = arg;
+
+    inherited_leave_files(false);
+    inherited_close_rest();
+    notify_ready(m->notify);
+    if (m->takeover != NULL)
+        log_info("taken over: the sallyport that ran before ends");
 }
 
 /* Through the admin socket. Who asks again hears how the first one ends. */
@@ -344,6 +392,8 @@ static bool open_admin(struct master *m, const struct conf *c, struct diags *d)
                                    .dialler = m->dialler, .watchdog = m->watchdog };
 
     m->admin = admin_new(m->loop, &around, c, &ev, d);
+    if (m->admin != NULL)
+        admin_recall(m->admin, takeover_endpoints(m->takeover));
     return m->admin != NULL;
 }
 
@@ -403,6 +453,17 @@ static void on_turned(void *arg)
         pool_tickets(m->pool);
 }
 
+static void tell_failed(const struct master *m, const struct diags *d)
+{
+    char *text = NULL;
+
+    for (size_t i = 0; i < d->n && text == NULL; i++)
+        if (d->v[i].level == DIAG_ERROR)
+            text = diag_text(&d->v[i]);
+    takeover_fail(m->takeover, text != NULL ? text : "it does not say why");
+    free(text);
+}
+
 static void first_outcome(struct master *m, const struct reload_outcome *o)
 {
     char text[DURATION_TEXT_MAX];
@@ -412,6 +473,7 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
         if (o->waited_ms > 0)
             fprintf(stderr, "sallyport: gave up waiting for files after %s:\n", text);
         diags_print(o->d, stderr);
+        tell_failed(m, o->d);
         stop(m, 1);
         return;
     }
@@ -424,7 +486,8 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     admin_edition(m->admin, reload_current(m->reload));
     log_started(m);
     sandbox_log(reload_current(m->reload)->conf);
-    notify_ready(m->notify);
+    if (m->takeover == NULL || takeover_ready(m->takeover, m->loop, on_taken_over, m) != 0)
+        on_taken_over(m);
     warn_of_expiry(m, true, NULL);
     if (m->hooks != NULL && m->hooks->started != NULL
         && !m->hooks->started(m->hooks->arg, reload_current(m->reload)->sockets)) {
@@ -533,7 +596,7 @@ static void reap(struct master *m)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         if (!reload_reaped(m->reload, pid, status) && !admin_reaped(m->admin, pid, status)
             && !dialler_reaped(m->dialler, pid, status)
-            && m->pool != NULL)
+            && !handover_reaped(m->handover, pid, status) && m->pool != NULL)
             (void)pool_reaped(m->pool, pid, status);
 }
 
@@ -553,6 +616,7 @@ static void on_signal(void *arg, int signo)
         else if (m->phase == RUNNING) {
             notify_reloading(m->notify);
             reload_ask(m->reload, RELOAD_HUP);
+            handover_hangup(m->handover);
         } else if (m->phase == DRAINING)
             log_warn("sallyport is ending: SIGHUP reloads nothing any more");
         break;
@@ -563,8 +627,10 @@ static void on_signal(void *arg, int signo)
             log_info("log reopened");
         break;
     case SIGUSR2:
-        if (m->phase != STARTING)
-            log_info("SIGUSR2 has no meaning yet, and is ignored");
+        if (m->phase == RUNNING)
+            hand_over(m);
+        else if (m->phase == DRAINING)
+            log_warn("sallyport is ending: SIGUSR2 starts nothing any more");
         break;
     case SIGTERM:
         if (m->phase == RUNNING) {
@@ -594,20 +660,20 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
         if (m->signals[i] == NULL)
             return err_setx(e, "cannot take signals");
     }
-    loop_task_init(&m->tell, tell, m);
     m->expiry = expiry_new();
     m->hourly = loop_timer_new(m->loop, on_hour, m);
     m->watchdog = watchdog_new(m->loop);
     if (m->hourly == NULL || m->watchdog == NULL)
         return err_setx(e, "memory is out");
-    m->tickets = tickets_new(m->loop, on_turned, m, e);
+    m->tickets = tickets_new(m->loop, takeover_tickets(m->takeover), on_turned, m, e);
     if (m->tickets == NULL)
         return err_wrap(e, "session tickets");
     m->reload = reload_new(m->loop, plan, &ev, e);
     if (m->reload == NULL)
         return -1;
     m->notify = notify_new(m->loop, &asks);
-    return m->notify ? 0 : err_setx(e, "memory is out");
+    m->handover = handover_new(m->loop, &(struct handover_events){ on_handed_over, m });
+    return m->notify && m->handover ? 0 : err_setx(e, "memory is out");
 }
 
 static void tear_down(struct master *m)
@@ -617,6 +683,8 @@ static void tear_down(struct master *m)
     tickets_free(m->tickets);
     admin_free(m->admin);
     notify_free(m->notify);
+    handover_free(m->handover);
+    takeover_free(m->takeover);
     watchdog_free(m->watchdog);
     reload_free(m->reload);
     expiry_free(m->expiry);
@@ -637,12 +705,13 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
                         .wall_us = clock_wall_us() };
     struct err e = ERR_INIT;
 
+    loop_task_init(&m.tell, tell, &m);
     inherited_from_systemd();   /* before anything else is opened */
     signal(SIGPIPE, SIG_IGN);
     privs_raise_nofile();
     privs_harden();
     caps_master();
-    if (set_up(&m, plan, &e) == 0) {
+    if (takeover_receive(&m.takeover, &e) == 0 && set_up(&m, plan, &e) == 0) {
         reload_ask(m.reload, 0);
         loop_run(m.loop);
     } else {

@@ -4,6 +4,7 @@
  *
  *   HUP         reload              USR1   reopen the log
  *   TERM        drain, then end     INT, QUIT, a second TERM   end at once
+ *   USR2        another one takes over (handover.h)
  */
 #ifndef SALLYPORT_APP_MASTER_H
 #define SALLYPORT_APP_MASTER_H

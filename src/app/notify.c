@@ -136,6 +136,11 @@ void notify_extend(struct notify *n, uint64_t ms)
 void notify_main_pid(struct notify *n, pid_t pid)
 {
     tell(n, "MAINPID=%ld\n", (long)pid);
+    if (is_off(n))
+        return;
+    close(n->fd);
+    n->fd = -1;
+    loop_timer_clear(n->timer);
 }
 
 void notify_hand_on(const struct notify *n)

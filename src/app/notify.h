@@ -42,7 +42,7 @@ void notify_reloading(struct notify *n);
 void notify_stopping(struct notify *n);
 /* This may take so long from now, whatever the unit says. */
 void notify_extend(struct notify *n, uint64_t ms);
-/* From now on that process is the service. */
+/* From now on that process is the service, and this one says nothing more. */
 void notify_main_pid(struct notify *n, pid_t pid);
 
 /* In a child that is to become such a process: the variables are there again. */

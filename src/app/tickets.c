@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/memfile.h"
@@ -83,11 +84,31 @@ void tickets_take(const struct channel_msg *m, struct worker *w)
     mem_wipe_free(secrets, len);
 }
 
-struct tickets *tickets_new(struct loop *l, tickets_turned_fn *turned, void *arg, struct err *e)
+static bool has_secrets(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && memfile_is_sealed(fd) && fstat(fd, &st) == 0 && st.st_size > 0
+        && st.st_size % TICKET_SECRET_LEN == 0
+        && st.st_size <= (off_t)(KEPT * TICKET_SECRET_LEN);
+}
+
+int tickets_fd(const struct tickets *t)
+{
+    return t->fd;
+}
+
+struct tickets *tickets_new(struct loop *l, int secrets, tickets_turned_fn *turned, void *arg,
+                            struct err *e)
 {
     struct tickets *t = mem_zalloc(sizeof(*t));
 
-    *t = (struct tickets){ .turned = turned, .arg = arg, .fd = one_more(-1, e) };
+    if (secrets >= 0 && !has_secrets(secrets)) {
+        close(secrets);
+        secrets = -1;
+    }
+    *t = (struct tickets){ .turned = turned, .arg = arg,
+                           .fd = secrets >= 0 ? secrets : one_more(-1, e) };
     if (t->fd >= 0) {
         t->hourly = loop_timer_new(l, on_hour, t);
         if (t->hourly != NULL && loop_timer_set(t->hourly, TURN_MS) == 0)

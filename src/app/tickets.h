@@ -19,12 +19,17 @@ struct tickets;
 /* There are new ones. */
 typedef void tickets_turned_fn(void *arg);
 
-/* With the first secret. NULL and e on failure. */
-struct tickets *tickets_new(struct loop *l, tickets_turned_fn *turned, void *arg, struct err *e);
+/* With the secrets in that file, which becomes its own; -1, or a file that has none: with a first
+   one. NULL and e on failure. */
+struct tickets *tickets_new(struct loop *l, int secrets, tickets_turned_fn *turned, void *arg,
+                            struct err *e);
 void tickets_free(struct tickets *t);       /* NULL is fine */
 
 /* Now, not only when the hour is over. When it fails, what was stays. */
 void tickets_turn(struct tickets *t);
+
+/* The secrets, for another sallyport that takes over; the descriptor stays its own. */
+int tickets_fd(const struct tickets *t);
 
 /* To one worker. 0, or -1 when it takes nothing. */
 int tickets_send(const struct tickets *t, struct channel *to);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/privs.h"
+#include "app/takeover.h"
 #include "base/mem.h"
 
 #define PREFIX "SALLYPORT_"
@@ -117,7 +118,7 @@ const char *environment_read(bool configuration, struct givens *out, struct diag
         if (row != NULL && (configuration || row->section == SECTION_PROXY))
             add_values(out, row, sign + 1);
         else if (row == NULL && strcmp(name, ENVIRONMENT_CONFIG) != 0
-                 && strcmp(name, PRIVS_ENV_DUMPABLE) != 0
+                 && strcmp(name, PRIVS_ENV_DUMPABLE) != 0 && strcmp(name, TAKEOVER_ENV) != 0
                  && !environment_is_service(name, sign + 1))
             warn_unknown(name, d);
         free(name);

@@ -15,7 +15,7 @@ static const struct option_rules rules = {
         "\n"
         "Signals: HUP reads configuration and certificates again (in force only if all of it\n"
         "is good), TERM lets connections end for drain_timeout and then ends, a second TERM\n"
-        "or INT ends at once, USR1 opens the log anew.\n"
+        "or INT ends at once, USR1 opens the log anew, USR2 lets a new program take over.\n"
         "\n"
         "Exit code 0: ended, and no connection was cut. 1: an error at the start, or open\n"
         "connections were cut. 2: wrong usage.",

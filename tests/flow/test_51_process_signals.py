@@ -109,11 +109,3 @@ def test_what_waits_in_the_queue_at_term_is_served(gate, origin, certs):
         assert c.recv() == b""
         c.close()
     assert proxy.wait() == 0
-
-
-@WORKERS
-def test_usr2_is_ignored(gate, origin, certs, workers):
-    proxy = gate(origin(echo).address, proxy={"workers": workers})
-    proxy.signal(signal.SIGUSR2)
-    proxy.await_message("^SIGUSR2 has no meaning")
-    assert client.outcome(proxy.address, certs) == "ok"

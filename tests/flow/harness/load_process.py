@@ -150,7 +150,7 @@ class Load:
         self.context = ssl.create_default_context(cafile=ca)
         self.sel = selectors.DefaultSelector()
         self.open = set()
-        self.begun = self.done = self.echoes = self.failures = self.dropped = 0
+        self.begun = self.done = self.echoes = self.failures = self.dropped = self.refused = 0
         self.reasons = []
         self.seen = [{} for _ in targets]           # certificate: [first begin, last begin]
         self.alive, self.live, self.rate, self.echo_rate = [], live, rate, echoes
@@ -165,6 +165,7 @@ class Load:
             times[0], times[1] = min(times[0], conn.began), max(times[1], conn.began)
 
     def failed(self, conn, why):
+        self.refused += conn.state == "connect"
         if conn.live:
             self.dropped += 1
         else:
@@ -224,6 +225,7 @@ class Load:
             self.turn(time.monotonic() + 0.1)
             self.look_after(time.monotonic())
         say(begun=self.begun, done=self.done, failures=self.failures, dropped=self.dropped,
+            refused=self.refused,
             echoes=self.echoes, reasons=self.reasons, seconds=took, seen=self.seen,
             cpu=time.process_time())
         for conn in list(self.open):

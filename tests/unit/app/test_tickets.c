@@ -52,7 +52,7 @@ Test(tickets, three_are_kept_and_the_newest_is_first)
     cr_assert_eq(channel_pair(fds, &e), 0);
     struct channel *to = channel_new(loop, fds[0], on_message, on_closed, NULL);
     struct channel *from = channel_new(loop, fds[1], on_message, on_closed, NULL);
-    t = tickets_new(loop, on_turn, &turns, &e);
+    t = tickets_new(loop, -1, on_turn, &turns, &e);
     cr_assert_not_null(t, "%s", e.text);
 
     receive(t, to);
