@@ -30,7 +30,7 @@ libapp_a_SOURCES = \
 	src/app/listeners.c src/app/listeners.h \
 	src/app/loader.c src/app/loader.h src/app/loader_job.c \
 	src/app/logsink.c src/app/logsink.h \
-	src/app/master.c src/app/master.h \
+	src/app/master.c src/app/master.h src/app/master_state.h src/app/master_tell.c \
 	src/app/memfile.c src/app/memfile.h \
 	src/app/metrics.c src/app/metrics.h \
 	src/app/monitor.c src/app/monitor.h \

@@ -19,6 +19,7 @@
 #include "app/hops.h"
 #include "app/inherited.h"
 #include "app/logsink.h"
+#include "app/master_state.h"
 #include "app/notify.h"
 #include "app/pool.h"
 #include "app/privs.h"
@@ -30,43 +31,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "tls/ctx.h"
 
-static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
-                               SIGCHLD };
-#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
+static const int signals[NSIGNALS] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
+                                       SIGCHLD };
 
 #define HOUR_MS 3600000u
 #define STOP_GRACE_MS 10000u    /* beyond drain_timeout and wait_files, for systemd */
-
-enum phase { STARTING, RUNNING, DRAINING, ENDED };
-
-struct master {
-    struct loop *loop;
-    struct loop_signal *signals[NSIGNALS];
-    const struct master_hooks *hooks;
-    struct reload *reload;
-    struct admin *admin;        /* NULL until the first configuration is loaded */
-    struct pool *pool;          /* NULL until the first configuration is loaded */
-    struct tickets *tickets;
-    struct dialler *dialler;    /* NULL until then, too */
-    struct watchdog *watchdog;
-    struct notify *notify;
-    struct takeover *takeover;  /* of another's place; NULL: there was none */
-    struct handover *handover;  /* of ours */
-    struct loop_task reloaded;  /* tells systemd of it, when all else knows */
-    struct expiry *expiry;
-    struct hops hops;           /* that were told */
-    char *cause, *files;        /* of the last reload */
-    bool mended;                /* report.h */
-    uint64_t wall_us, since_us, last_ok_us;     /* of the start, of what is in force, of the
-                                                   last good load; by the clock on the wall */
-    struct loop_task tell;
-    struct loop_timer *hourly;
-    enum phase phase;
-    uint64_t started_us;
-    int code;
-};
 
 static const struct conf_proxy *settings(const struct master *m)
 {
@@ -93,127 +63,7 @@ static bool reopen_log(struct master *m)
     return true;
 }
 
-/* What is in force: "generation=2 pairs=3 names=5". */
-static void put_edition(struct logline *l, const struct edition *ed)
-{
-    struct roster r = edition_roster(ed);
-
-    logline_u64(l, "generation", ed->generation);
-    logline_u64(l, "pairs", r.pairs);
-    logline_u64(l, "names", r.names);
-}
-
-static void log_started(const struct master *m)
-{
-    struct logline l;
-
-    logline_begin(&l, LOG_LEVEL_INFO, "sallyport " SALLYPORT_VERSION " started");
-    logline_u64(&l, "pid", (uint64_t)getpid());
-    logline_u64(&l, "workers", pool_is_foreground(m->pool) ? 0 : pool_size(m->pool));
-    put_edition(&l, reload_current(m->reload));
-    logline_str(&l, "library", tls_library());
-    logline_end(&l);
-}
-
-/* The names of reasons and causes, as keys, which have no dashes: "plain-http" is plain_http. */
-static void put_count(struct logline *l, const char *prefix, const char *name, uint64_t n)
-{
-    char key[48];
-
-    if (n == 0)
-        return;
-    snprintf(key, sizeof(key), "%s%s", prefix, name);
-    for (char *p = key; *p != '\0'; p++)
-        if (*p == '-')
-            *p = '_';
-    logline_u64(l, key, n);
-}
-
-/* What all workers together have done: one line, zeros left out. */
-static void log_totals(const struct master *m, const char *message, uint64_t cut)
-{
-    struct counters sum;
-    struct logline l;
-
-    if (m->pool == NULL)
-        return;
-    pool_counters(m->pool, &sum);
-    logline_begin(&l, LOG_LEVEL_INFO, message);
-    logline_u64(&l, "uptime_s", (clock_mono_us() - m->started_us) / 1000000u);
-    logline_u64(&l, "cut", cut);
-    for (size_t i = 0; i < COUNTER_COUNT; i++)
-        if (sum.value[i] != 0 && i != COUNTER_OPEN)
-            logline_u64(&l, counter_name((enum counter)i), sum.value[i]);
-    for (size_t i = 0; i < REASON_COUNT; i++)
-        put_count(&l, "", reason_name((enum reason)i), sum.reason[i]);
-    for (size_t i = 0; i < TLS_CAUSE_COUNT; i++)
-        put_count(&l, "cause_", failure_name((enum tls_cause)i), sum.cause[i]);
-    logline_end(&l);
-}
-
-/* --- the monitor --- */
-
-static void tell(void *arg)
-{
-    struct master *m = arg;
-    const struct edition *ed = reload_current(m->reload);
-    struct reload_status s = reload_status(m->reload);
-
-    if (m->admin == NULL || ed == NULL || m->phase == ENDED)
-        return;
-    struct report r = {
-        .pid = (uint64_t)getpid(),
-        .started_us = m->wall_us,
-        .draining = m->phase == DRAINING,
-        .generation = ed->generation,
-        .since_us = m->since_us,
-        .done = s.done,
-        .failed = s.failed,
-        .ok = s.ok,
-        .mended = m->mended,
-        .last_us = s.at_us,
-        .last_ok_us = m->last_ok_us,
-        .cause = m->cause,
-        .files = m->files,
-        .workers = pool_workers(m->pool),
-        .n = pool_size(m->pool),
-    };
-    if (s.findings != NULL)
-        r.findings = *s.findings;
-    admin_report(m->admin, &r);
-    free(r.workers);
-}
-
-/* Whatever has changed in this turn of the loop, it is told once. */
-static void tell_later(void *arg)
-{
-    struct master *m = arg;
-
-    loop_later(m->loop, &m->tell);
-}
-
 /* --- systemd --- */
-
-static void put_status(void *arg, char out[NOTIFY_STATUS_MAX])
-{
-    const struct master *m = arg;
-    struct reload_status last = reload_status(m->reload);
-    struct counters sum;
-
-    if (m->pool == NULL || reload_current(m->reload) == NULL) {
-        snprintf(out, NOTIFY_STATUS_MAX, "starting");
-        return;
-    }
-    pool_counters(m->pool, &sum);
-    unsigned long long open = sum.value[COUNTER_OPEN];
-    int len = snprintf(out, NOTIFY_STATUS_MAX, "%sgeneration %llu, workers: %zu, connections: %llu",
-                       m->phase == DRAINING ? "draining: " : "",
-                       (unsigned long long)reload_current(m->reload)->generation,
-                       pool_size(m->pool), open);
-    if (!last.ok && last.why != NULL)
-        snprintf(out + len, NOTIFY_STATUS_MAX - (size_t)len, "; the last reload failed: %.*s",
-                 (int)strcspn(last.why, "\n"), last.why);
-}
 
 static bool all_turn(void *arg)
 {
@@ -248,7 +98,7 @@ static void end_at_once(struct master *m)
     if (m->pool != NULL)
         cut = pool_kill(m->pool);
     if (m->phase != STARTING)
-        log_totals(m, "sallyport stopped at once", cut);
+        master_log_totals(m, "sallyport stopped at once", cut);
     admin_drained(m->admin, cut);
     stop(m, cut > 0 ? 1 : 0);
 }
@@ -259,7 +109,7 @@ static void drain(struct master *m, uint64_t timeout_ms)
     struct counters sum;
 
     m->phase = DRAINING;
-    tell_later(m);
+    master_tell_later(m);
     handover_cancel(m->handover, "sallyport ends");
     duration_text(timeout_ms, text);
     pool_counters(m->pool, &sum);
@@ -334,7 +184,7 @@ static void on_drained(void *arg, uint64_t cut)
     admin_drained(m->admin, cut);
     if (cut > 0)
         log_warn("the time for the drain is over: connections were cut");
-    log_totals(m, "sallyport stopped", cut);
+    master_log_totals(m, "sallyport stopped", cut);
     stop(m, cut > 0 ? 1 : 0);
 }
 
@@ -360,7 +210,7 @@ static struct pool *make_pool(struct master *m, const struct conf *c, struct pri
         .tickets = m->tickets,
         .dialler = m->dialler,
         .watchdog = m->watchdog,
-        .events = { .settled = on_settled, .changed = tell_later,
+        .events = { .settled = on_settled, .changed = master_tell_later,
                     .ended = on_drained, .arg = m },
     };
 
@@ -482,9 +332,9 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
     m->since_us = m->last_ok_us = clock_wall_us();
     edition_log_listeners(reload_current(m->reload));
     hops_log(&m->hops, reload_current(m->reload)->conf);
-    tell_later(m);
+    master_tell_later(m);
     admin_edition(m->admin, reload_current(m->reload));
-    log_started(m);
+    master_log_started(m);
     sandbox_log(reload_current(m->reload)->conf);
     if (m->takeover == NULL || takeover_ready(m->takeover, m->loop, on_taken_over, m) != 0)
         on_taken_over(m);
@@ -494,26 +344,6 @@ static void first_outcome(struct master *m, const struct reload_outcome *o)
         end_at_once(m);
         m->code = 1;
     }
-}
-
-static void put_cause(struct logline *l, const struct reload_outcome *o)
-{
-    char text[RELOAD_CAUSES_MAX];
-
-    logline_str(l, "cause", reload_causes_text(o->causes, text));
-    logline_str(l, "files", o->files);
-}
-
-static void log_failed(const struct edition *ed, const struct reload_outcome *o)
-{
-    char message[80];
-    struct logline l;
-
-    snprintf(message, sizeof(message), "reload failed: generation %llu stays in force",
-             (unsigned long long)ed->generation);
-    logline_begin(&l, LOG_LEVEL_ERROR, message);
-    put_cause(&l, o);
-    logline_end(&l);
 }
 
 static void remember(struct master *m, const struct reload_outcome *o)
@@ -527,7 +357,7 @@ static void remember(struct master *m, const struct reload_outcome *o)
     m->mended = false;
     if (o->ok)
         m->since_us = m->last_ok_us = clock_wall_us();
-    tell_later(m);
+    master_tell_later(m);
 }
 
 static void on_mended(void *arg)
@@ -536,7 +366,7 @@ static void on_mended(void *arg)
 
     m->mended = true;
     m->last_ok_us = clock_wall_us();
-    tell_later(m);
+    master_tell_later(m);
 }
 
 static void on_outcome(void *arg, const struct reload_outcome *o)
@@ -553,23 +383,14 @@ static void on_outcome(void *arg, const struct reload_outcome *o)
         loop_later(m->loop, &m->reloaded);
     diags_log_only(o->d, false);
     if (!o->ok) {
-        log_failed(ed, o);
+        master_log_failed(m, o);
         return;
     }
     (void)reopen_log(m); /* it may be another one now */
     admin_edition(m->admin, ed);
     edition_log_listeners(ed);
     hops_log(&m->hops, ed->conf);
-
-    struct counters sum;
-    struct logline l;
-    logline_begin(&l, LOG_LEVEL_INFO, "reload done");
-    put_edition(&l, ed);
-    put_cause(&l, o);
-    pool_counters(m->pool, &sum);
-    if (sum.value[COUNTER_ON_OLDER] > 0)
-        logline_u64(&l, counter_name(COUNTER_ON_OLDER), sum.value[COUNTER_ON_OLDER]);
-    logline_end(&l);
+    master_log_done(m, o);
     diags_log_only(o->d, true);
     warn_of_expiry(m, true, o->news);
 }
@@ -649,7 +470,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
 {
     struct reload_events ev = { .first = on_first, .waiting = on_waiting,
                                 .outcome = on_outcome, .mended = on_mended, .arg = m };
-    struct notify_asks asks = { .status = put_status, .well = all_turn, .arg = m };
+    struct notify_asks asks = { .status = master_put_status, .well = all_turn, .arg = m };
 
     loop_task_init(&m->reloaded, tell_reloaded, m);
     m->loop = loop_new(e);
@@ -705,7 +526,7 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
                         .wall_us = clock_wall_us() };
     struct err e = ERR_INIT;
 
-    loop_task_init(&m.tell, tell, &m);
+    loop_task_init(&m.tell, master_tell, &m);
     inherited_from_systemd();   /* before anything else is opened */
     signal(SIGPIPE, SIG_IGN);
     privs_raise_nofile();
