@@ -4,6 +4,7 @@ TESTS += \
 	tests/lint/keys-documented \
 	tests/lint/kubernetes \
 	tests/lint/layers \
+	tests/lint/monitoring \
 	tests/lint/pages \
 	tests/lint/sizes \
 	tests/lint/style \
@@ -17,6 +18,7 @@ EXTRA_DIST += \
 	tests/lint/kubernetes \
 	tests/lint/layers \
 	tests/lint/lintlib.py \
+	tests/lint/monitoring \
 	tests/lint/pages \
 	tests/lint/selftest \
 	tests/lint/shellcheck \
