@@ -249,6 +249,7 @@ def test_the_program_serves_it_and_it_shows_the_program(browser, running, certs)
     proxy, url = running(client_auth="request")
     page = browser.page(url, width=360, height=800)
     page.until("typeof heard !== 'undefined' && heard && true")
+    page.until("ask().then(() => document.getElementById('verdict').className === 'verdict ok')")
     assert word(page) == ["ok", "All is well."]
     with client.Careful(proxy.address, certs, client=certs.client) as c:
         c.handshake()
@@ -344,7 +345,7 @@ def test_an_update_disturbs_nobody(shown):
     page = shown(status)
     page.evaluate("""void (kept = document.querySelectorAll("#t-routes details")[20],
         kept.open = true, kept.firstChild.focus(), scrollTo(0, 500))""")
-    status["routes"][20]["connections_open"] = 77
+    status["routes"][20].update(connections_open=77, connections=928)     # none that is new
     del status["routes"][3]
     update(page, status)
     assert page.evaluate("""[kept.isConnected, kept.open, scrollY > 400,
@@ -368,7 +369,7 @@ def test_rates(shown):
     page.evaluate("void (past = [past[0], past.at(-1)], past[1].at = past[0].at + 1e4, draw())")
     got = cells(page, "routes")
     assert (got["New/s"], got["In/s"], got["Out/s"]) == ("70", "0", "100 MB")
-    assert (got["Connections"], got["Out"]) == ("1 700", "1.00 GB")
+    assert (got["Connections"], got["Out"]) == ("1 705", "1.00 GB")
     assert cells(page, "routes", 1)["New/s"] == "0"
     update(page, changed(pid=1, routes=[route("busy", connections=1)]))
     assert cells(page, "routes")["New/s"] == "–"            # it began anew
