@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness.gate import Gate, render
+from harness.gate import Gate, is_sanitized, render
 from harness.load import Echo, Load, handshakes_a_second
 from harness.succession import orphans_adopted, swap
 from harness.waiting import until
@@ -40,6 +40,8 @@ def loaded(open_folder, certs, request):
         proxy = Gate(["serve", "-c", path], listeners=2)
         request.addfinalizer(proxy.close)
         share = min(1.0, handshakes_a_second(certs) / (2 * RATE))
+        if is_sanitized():
+            share /= 10
         load = Load(proxy.listeners, certs, live=int(live * share), rate=RATE * share)
         request.addfinalizer(load.close)
         return proxy, load

@@ -67,7 +67,7 @@ def test_one_that_spins_is_replaced(gate, origin, certs):
     worker, = proxy.workers()
     with attached(worker) as trace:
         trace.spin()
-    proxy.await_message(r"^worker 0 did not turn its loop for 2\.\d s \(running\)")
+    proxy.await_message(r"^worker 0 did not turn its loop for \d\.\d s \(running\)")
     until("another", lambda: proxy.workers() not in ([], [worker]))
     assert client.outcome(proxy.address, certs) == "ok"
 
