@@ -40,7 +40,7 @@ struct admin_around {
     struct reload *reload;      /* is asked for reloads */
     struct accounts *accounts;  /* the monitor reads what is counted there */
     struct dialler *dialler;    /* whom the monitor may ask */
-    struct watchdog *watchdog;  /* looks after it */
+    struct watchdog *watchdog;  /* looks after the monitor */
 };
 
 /* Binds; NULL with findings. */
