@@ -132,6 +132,8 @@ void master_tell(void *arg)
     };
     if (s.findings != NULL)
         r.findings = *s.findings;
+    if (s.changes != NULL && !m->mended)
+        r.changes = *s.changes;
     admin_report(m->admin, &r);
     free(r.workers);
 }

@@ -40,6 +40,7 @@ struct reload {
     struct follow *follow;
     enum kind kind;             /* of the load under way, */
     struct diags findings;      /* what it found, */
+    struct diags brought;       /* by the last reload that was good */
     struct diags difference;    /* what it changed, */
     struct inventory news;      /* what is new with it, */
     char *files;                /* which files led to that, or NULL, */
@@ -100,6 +101,10 @@ static void conclude(struct reload *r, bool ok)
     r->held_us = 0;
     verdict_unsaid(&r->verdict, &d, r->kind == FULL, &shown);
     diags_join(&shown, &r->difference);
+    if (ok) {
+        diags_free(&r->brought);
+        diags_join(&r->brought, &r->difference);
+    }
     r->ev.outcome(r->ev.arg, &(struct reload_outcome){
         .ok = ok, .causes = r->causes, .files = r->files, .d = &shown,
         .news = r->kind == MATERIAL && r->news.from != NULL ? &r->news : NULL,
@@ -439,6 +444,7 @@ struct reload_status reload_status(const struct reload *r)
     struct reload_status s = r->verdict.status;
 
     s.findings = s.ok ? &r->verdict.said : &r->verdict.failing;
+    s.changes = s.ok ? &r->brought : NULL;
     return s;
 }
 
@@ -478,6 +484,7 @@ void reload_free(struct reload *r)
     diags_free(&r->difference);
     free(r->files);
     verdict_free(&r->verdict);
+    diags_free(&r->brought);
     forget_report(r);
     follow_free(r->follow);
     watch_changes_free(&r->changes);

@@ -8,11 +8,19 @@
 
 #define REPORT_MAX (64u << 20)
 
+static void put_diags(struct pack *k, const struct diags *d)
+{
+    char *bytes;
+    size_t len;
+
+    diags_pack(d, &bytes, &len);
+    pack_blob(k, bytes, len);
+    free(bytes);
+}
+
 int report_write(const struct report *r)
 {
     struct pack k = { 0 };
-    char *findings;
-    size_t len;
 
     pack_u64(&k, r->pid);
     pack_u64(&k, r->started_us);
@@ -33,10 +41,9 @@ int report_write(const struct report *r)
         pack_u64(&k, r->workers[i].started_us);
         pack_u64(&k, r->workers[i].restarts);
     }
-    diags_pack(&r->findings, &findings, &len);
-    pack_bytes(&k, findings, len);
+    put_diags(&k, &r->findings);
+    put_diags(&k, &r->changes);
     int fd = memfile_write("report", k.p, k.len);
-    free(findings);
     pack_free(&k);
     return fd;
 }
@@ -56,6 +63,14 @@ static void read_workers(struct unpack *u, struct report *out)
         w->started_us = unpack_u64(u);
         w->restarts = unpack_u64(u);
     }
+}
+
+static bool read_diags(struct unpack *u, struct diags *out)
+{
+    size_t len = 0;
+    const uint8_t *bytes = unpack_blob(u, &len);
+
+    return !u->bad && diags_unpack((const char *)bytes, len, out);
 }
 
 bool report_read(int fd, struct report *out)
@@ -79,7 +94,7 @@ bool report_read(int fd, struct report *out)
     out->cause = unpack_str(&u);
     out->files = unpack_str(&u);
     read_workers(&u, out);
-    bool good = !u.bad && diags_unpack((const char *)u.p, u.left, &out->findings);
+    bool good = read_diags(&u, &out->findings) && read_diags(&u, &out->changes) && u.left == 0;
     free(bytes);
     if (!good)
         report_free(out);
@@ -92,6 +107,7 @@ void report_free(struct report *r)
     free(r->files);
     free(r->workers);
     diags_free(&r->findings);
+    diags_free(&r->changes);
     *r = (struct report){ 0 };
 }
 

@@ -30,6 +30,7 @@ struct report {
                                            last_ok_us alone */
     char *cause, *files;        /* of the last one; NULL: there was none, or not known */
     struct diags findings;      /* of the last one that failed; else about what is in force */
+    struct diags changes;       /* what the last one brought, if it did not fail */
     struct report_worker *workers;
     size_t n;
 };

@@ -53,6 +53,7 @@ static void put_reloads(struct writing *w)
     json_text(j, "files", r->files);
     put_u64(j, "generation", r->generation);
     diags_put_json(&r->findings, j, "findings");
+    diags_put_json(&r->changes, j, "changes");
     json_end(j);
 }
 

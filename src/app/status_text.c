@@ -127,6 +127,10 @@ static void put_reload(const struct status *s, FILE *out)
                 r->files != NULL ? ": " : "", r->files != NULL ? r->files : "",
                 time_text(r->last_us, when));
     }
+    if (r->changes.n > 0) {
+        fputs("\nThe last reload changed:\n", out);
+        diags_print(&r->changes, out);
+    }
     if (r->findings.n > 0) {
         fprintf(out, "\n%s\n", r->ok ? "What is in force has warnings:"
                                      : "What the files hold is not in force:");

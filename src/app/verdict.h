@@ -21,6 +21,7 @@ struct reload_status {
     const char *why;            /* what was wrong with it, a line each; NULL when ok */
     const struct diags *findings;       /* the same; when ok, what is to be said of what is in
                                            force */
+    const struct diags *changes;        /* a note for each certificate that it changed; when ok */
 };
 
 struct verdict {

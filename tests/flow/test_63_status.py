@@ -213,6 +213,7 @@ def test_a_failed_reload_is_told_everywhere_alike_until_it_is_mended(admin, cert
     assert proxy.admin.metrics()["sallyport_config_last_reload_successful"] == 1
     said = gate_module.run("status", "-c", proxy.path).stdout
     assert "failed, and is mended" in said and "neither" not in said
+    assert proxy.admin.status()["last_reload"]["changes"] == []
 
 
 def test_not_ready_without_a_valid_certificate(admin, certs):
@@ -256,6 +257,25 @@ def self_signed(folder, name, cn, serial, days):
     pem = serialization.Encoding.PEM
     (folder / f"{name}.pem").write_bytes(cert.public_bytes(pem) + key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+
+def test_a_good_reload_is_told_with_what_it_changed(admin, tmp_path):
+    folder = tmp_path / "certs.d"
+    folder.mkdir()
+    self_signed(folder, "one.example", "one", 7, 30)
+    proxy = admin(store={"dir": folder})
+    self_signed(folder, "one.example", "one", 8, 60)
+    until_is("a reload", lambda: proxy.admin.status()["reloads"], {"ok": 1, "failed": 0})
+    change, = proxy.admin.status()["last_reload"]["changes"]
+    assert (change["level"], change["section"]) == ("note", "store node")
+    assert "CN=one replaced: serial 07 -> 08" in change["message"]
+    said = gate_module.run("status", "-c", proxy.path).stdout
+    assert "The last reload changed:\n" in said and change["message"] in said
+    proxy.path.write_text(proxy.path.read_text() + "listne = 127.0.0.1:0\n")
+    proxy.signal(signal.SIGHUP)
+    proxy.await_message("^reload failed")
+    until_is("a failure", lambda: proxy.admin.status()["reloads"], {"ok": 1, "failed": 1})
+    assert proxy.admin.status()["last_reload"]["changes"] == []
 
 
 def test_hostile_names_and_the_same_labels_twice(admin, tmp_path):

@@ -112,6 +112,8 @@ FAILED = {"ok": False, "mended": False, "time": at(-0.01), "cause": "asked", "fi
           "findings": [{"level": "error", "file": "/etc/s.conf", "line": 12, "section": "route a",
                         "key": "store", "value": "nod", "message": "there is no [store nod]",
                         "hint": "did you mean node?"}]}
+CHANGE = {"level": "note", "file": "/etc/tls.crt", "line": 0, "section": "store node", "key": None,
+          "value": None, "message": "certificate CN=a replaced: serial 01 -> 02", "hint": None}
 DOWN = server("10.0.0.2:9042", "down", "connection refused")
 UNRESOLVED = {"server": "db.example:1", "addresses": []}
 
@@ -205,7 +207,7 @@ def everywhere(s):
         return s if isinstance(value, str) and not kept else value
 
     full = changed(
-        ready=False, not_ready=["x"], last_reload={**FAILED, "changes": ["x"]}, hops=["x"],
+        ready=False, not_ready=["x"], last_reload={**FAILED, "changes": [CHANGE]}, hops=["x"],
         upstreams=upstream(DOWN, UNRESOLVED), routes=[route("r", sni=["x"])],
         stores=store(certificate("CN=a", -3, state="expired")),
         trusts=trust(certificate("CN=a", 3, state="due"), crls=[crl("c", -1, state="expired")]))
@@ -379,8 +381,7 @@ def test_details(shown):
     page = shown(changed(
         routes=[route("r", sni=["a.example", "b.example"], client_certificate_not_after=at(3),
                       ended={"done": 1, "idle-timeout": 30}, handshakes_failed={"plain-http": 7})],
-        generations_older=1, connections_on_older=12, last_reload=FAILED,
-        hops=["plaintext to 10.0.0.2:9042 (upstream db)"]))
+        generations_older=1, connections_on_older=12, last_reload=FAILED))
     text = ask(page, "document.querySelector('#t-routes details').textContent")
     for words in ("terminate", "a.example, b.example", "store node", "require, trust clients",
                   "in 3 days", "990, 10 % resumed", "7 plain-http", "30 idle-timeout1 done"):
@@ -390,6 +391,10 @@ def test_details(shown):
                   "/etc/s.conf:12 [route a] store = nod: there is no [store nod]",
                   "did you mean node?"):
         assert words in text
+    update(page, changed(last_reload={**well()["last_reload"], "changes": [CHANGE]}))
+    assert ("[store node] /etc/tls.crt: certificate CN=a replaced: serial 01 -> 02"
+            in page.evaluate("document.getElementById('h-conf').parentNode.textContent"))
+    update(page, changed(hops=["plaintext to 10.0.0.2:9042 (upstream db)"]))
     assert "plaintext to 10.0.0.2:9042 (upstream db)" in page.evaluate(
         "document.getElementById('main').textContent")
     assert page.evaluate("document.querySelector('.bar i').style.width") == "89%"
