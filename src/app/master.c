@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -473,6 +472,9 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
     struct notify_asks asks = { .status = master_put_status, .well = all_turn, .arg = m };
 
     loop_task_init(&m->reloaded, tell_reloaded, m);
+    loop_task_init(&m->tell, tell, m);
+    if (takeover_receive(&m->takeover, e) != 0)
+        return -1;
     m->loop = loop_new(e);
     if (m->loop == NULL)
         return -1;
@@ -511,6 +513,7 @@ static void tear_down(struct master *m)
     expiry_free(m->expiry);
     hops_free(&m->hops);
     loop_task_cancel(&m->tell);
+    loop_task_cancel(&m->reloaded);
     free(m->cause);
     free(m->files);
     loop_timer_free(m->hourly);
@@ -532,7 +535,7 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
     privs_raise_nofile();
     privs_harden();
     caps_master();
-    if (takeover_receive(&m.takeover, &e) == 0 && set_up(&m, plan, &e) == 0) {
+    if (set_up(&m, plan, &e) == 0) {
         reload_ask(m.reload, 0);
         loop_run(m.loop);
     } else {
