@@ -13,6 +13,7 @@ import pytest
 from harness import broken_in, client, dask_cluster, gate as gates, procfs, tls_origin
 from harness.origin import Origin, echo
 from harness.services import Cql, Grpc, Web, ZooKeeper
+from harness.succession import orphans_adopted, swap
 from harness.waiting import until
 
 QUICK = {"check_interval": "100ms", "check_timeout": "2s", "rise": 1, "fall": 1}
@@ -349,6 +350,21 @@ def test_the_monitor_dies_and_nobody_forgets(gate, pair, certs):
             os.kill(pid, signal.SIGKILL)
     proxy.await_message("^worker 0 is replaced")
     assert crowd(proxy, certs) == {"b"}         # a newborn is told
+
+
+def test_another_takes_over_and_nobody_forgets(gate, pair, certs):
+    with orphans_adopted():
+        proxy = both(gate, pair, check_interval="1h", check_timeout="5s")
+        pair[0].hangs = True
+        proxy.signal(signal.SIGHUP)         # with which they are checked anew
+        proxy.await_message("reload done")
+        goes_down(proxy, "timed out")
+        until("the workers know", lambda: crowd(proxy, certs) == {"b"})
+        checked = pair[1].checks
+        swap(proxy)
+        assert crowd(proxy, certs) == {"b"}, "it takes 5 s to find that out"
+        until("it has begun to check", lambda: pair[1].checks > checked)
+        proxy.close()
 
 
 def test_a_reload_begins_and_ends_checks(sallyport, config, pair, certs):

@@ -13,7 +13,7 @@ from harness import client, gate as gates, procfs
 from harness.gate import Gate, render
 from harness.origin import echo
 from harness.service_manager import ServiceManager
-from harness.succession import await_successor, orphans_adopted, swap
+from harness.succession import Adopted, await_successor, orphans_adopted, swap
 from harness.waiting import until
 
 
@@ -253,6 +253,32 @@ def test_a_reload_while_it_starts_is_not_lost(waiting, certs):
     shutil.copy(certs.server.cert, late)
     await_successor(proxy)
     assert proxy.await_message("^reload done")["cause"] == "hup"
+
+
+def test_the_old_one_is_killed_while_it_starts(waiting, certs):
+    """Whoever waits at the sockets does so in vain for a while, and is served all the same."""
+    proxy, late = waiting
+    successor = max(procfs.children(proxy.pid))
+    proxy.process.kill()
+    assert proxy.process.wait() == -signal.SIGKILL
+    proxy.process = Adopted(successor)
+    early = client.Careful(proxy.address, certs)
+    shutil.copy(certs.server.cert, late)
+    early.handshake()
+    assert talk(early)
+    early.close()
+    proxy.await_message("^taken over")
+    serves(proxy, certs)
+
+
+@pytest.mark.skipif("FLOW_LONG" not in os.environ, reason="it takes a minute")
+def test_one_that_never_comes_to_serve(installed, certs, tmp_path):
+    proxy, path = installed()
+    (tmp_path / "sleeps").write_text("#!/bin/sh\nexec sleep 1000\n")
+    replace(path, tmp_path / "sleeps")
+    proxy.signal(signal.SIGUSR2)
+    proxy.await_message("^process .* goes on: it did not come to serve within a minute", 90)
+    serves(proxy, certs)
 
 
 def test_one_that_is_killed_while_it_starts(waiting, certs):

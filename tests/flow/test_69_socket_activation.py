@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +63,33 @@ def test_who_came_before_it_started_is_served(activated, config, origin, certs, 
         c.send(b"ping")
         assert c.receive(4) == b"ping"
         c.close()
+
+
+def test_by_systemds_own_hand(config, origin, certs, tmp_path, request):
+    """systemd-socket-activate starts it when somebody comes."""
+    if not shutil.which("systemd-socket-activate"):
+        pytest.skip("no systemd-socket-activate")
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        address = sock.getsockname()
+    path = tmp_path / "sallyport.conf"
+    path.write_text(render(systemd(config, origin(echo).address, "web")))
+    proxy = Gate(["--fdname=web", "-l", "%s:%d" % address, gates.SALLYPORT, "serve", "-c", path],
+                 program="systemd-socket-activate", listeners=0)
+    request.addfinalizer(proxy.close)
+
+    def comes():
+        try:
+            return client.Careful(address, certs)
+        except ConnectionRefusedError:
+            return None
+
+    first = until("it listens", comes)
+    first.handshake()
+    first.send(b"ping")
+    assert first.receive(4) == b"ping"
+    first.close()
+    assert proxy.await_listener() == address
+    assert client.outcome(address, certs) == "ok"
 
 
 def test_the_right_one_of_several(activated, config, origin, certs, tcp, open_folder):
