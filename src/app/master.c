@@ -472,7 +472,7 @@ static int set_up(struct master *m, const struct load_plan *plan, struct err *e)
     struct notify_asks asks = { .status = master_put_status, .well = all_turn, .arg = m };
 
     loop_task_init(&m->reloaded, tell_reloaded, m);
-    loop_task_init(&m->tell, tell, m);
+    loop_task_init(&m->tell, master_tell, m);
     if (takeover_receive(&m->takeover, e) != 0)
         return -1;
     m->loop = loop_new(e);
@@ -529,7 +529,6 @@ int master_run(const struct load_plan *plan, const struct master_hooks *hooks)
                         .wall_us = clock_wall_us() };
     struct err e = ERR_INIT;
 
-    loop_task_init(&m.tell, master_tell, &m);
     inherited_from_systemd();   /* before anything else is opened */
     signal(SIGPIPE, SIG_IGN);
     privs_raise_nofile();
