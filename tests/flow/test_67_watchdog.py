@@ -39,7 +39,7 @@ def test_a_worker_that_hangs_is_replaced(gate, origin, certs):
     began = time.monotonic()
     waiting = [client.Careful(proxy.address, certs) for _ in range(20)]
 
-    proxy.await_message(r"^worker 0 did not turn its loop for 2\.\d s \(stopped\): it is replaced")
+    proxy.await_message(r"^worker 0 did not turn its loop for \d\.\d s \(stopped\): it is replaced")
     print(f"ended after {time.monotonic() - began:.1f} s")
     died = proxy.await_message("^worker 0 was killed by signal 9")
     proxy.await_message(r"^worker 0 is replaced by process \d+")
