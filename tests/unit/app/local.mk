@@ -18,6 +18,7 @@ unit_app_SOURCES = \
 	tests/unit/app/test_monitor.c \
 	tests/unit/app/test_status_html.c \
 	tests/unit/app/test_sandbox.c \
+	tests/unit/app/test_takeover.c \
 	tests/unit/app/test_tickets.c \
 	tests/unit/app/test_verdict.c \
 	tests/unit/app/test_vitals.c
