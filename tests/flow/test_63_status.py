@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import select
 import shutil
 import signal
 import struct
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness import client, gate as gate_module, tools
 from harness.origin import echo
-from harness.waiting import PATIENCE, until
+from harness.waiting import PATIENCE, readable, until
 
 
 class Admin:
@@ -367,8 +366,7 @@ def in_terminal(*args):
 def read_until(terminal, mark):
     got = b""
     while mark not in got:
-        ready, _, _ = select.select([terminal], [], [], PATIENCE)
-        assert ready, got
+        assert readable(terminal, PATIENCE), got
         got += os.read(terminal, 65536)
     return got
 

@@ -3,12 +3,11 @@
 import base64
 import json
 import os
-import select
 import shutil
 import subprocess
 import time
 
-from .waiting import PATIENCE, until
+from .waiting import PATIENCE, readable, until
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -56,8 +55,7 @@ class Browser:
         return answer["result"]
 
     def _read(self, end):
-        ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
-        assert ready, "the browser does not answer"
+        assert readable(self._in, end - time.monotonic()), "the browser does not answer"
         data = os.read(self._in, 1 << 20)
         assert data, "the browser ended"
         *whole, self._left = (self._left + data).split(b"\0")

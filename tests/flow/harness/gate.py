@@ -220,6 +220,9 @@ class Gate:
         code = self.process.wait(patience)
         for reader in self._readers:
             reader.join(PATIENCE)
+        if not any(reader.is_alive() for reader in self._readers):
+            self.process.stdout.close()     # a report remembers all gates of a run
+            self.process.stderr.close()
         return code
 
     def close(self):

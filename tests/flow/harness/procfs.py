@@ -1,5 +1,6 @@
 """What the kernel says of a process and of its sockets."""
 
+import errno
 import os
 import pathlib
 import socket
@@ -95,7 +96,18 @@ def unread(listener, client):
 
 
 def memory_has(pid, patterns):
-    """Which of these bytes are somewhere in its memory; root may look."""
+    """Which of these bytes are somewhere in its memory; root may look. A process that runs may
+    have given memory back since it was listed: then it is looked through again."""
+    for _ in range(9):
+        try:
+            return _memory_has(pid, patterns)
+        except OSError as e:
+            if e.errno != errno.EIO:
+                raise
+    return _memory_has(pid, patterns)
+
+
+def _memory_has(pid, patterns):
     found = set()
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
         for line in maps:
