@@ -91,6 +91,8 @@ int addr_parse(struct span s, struct addr *out, struct err *e)
             return err_setx(e, "the port is missing ([::1]:9042)");
     } else {
         const char *colon = s.len > 0 ? memrchr(s.p, ':', s.len) : NULL;
+        if (s.len > 0 && s.p[0] == '/')
+            return err_setx(e, "a path stands behind unix: (unix:/run/app.sock)");
         if (colon == NULL)
             return err_setx(e, "the port is missing (127.0.0.1:9042)");
         host = (struct span){ s.p, (size_t)(colon - s.p) };

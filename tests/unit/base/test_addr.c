@@ -76,6 +76,8 @@ Test(addr, what_is_not_and_why)
         { "[fe80::1%eth0]:443", "not a numeric IPv6" },
         { "unix:", "absolute path" },
         { "unix:app.sock", "absolute path" },
+        { "/run/app.sock", "stands behind unix:" },
+        { "/run/a:b", "stands behind unix:" },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
