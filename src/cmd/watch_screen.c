@@ -82,18 +82,28 @@ static size_t fitting(const char *line, size_t len, unsigned columns)
     return i;
 }
 
+/* Columns have two blanks between them. */
+static bool is_sentence(const char *line, size_t len)
+{
+    return memmem(line, len, "  ", 2) == NULL;
+}
+
 static void draw(const struct watch_screen *w)
 {
-    struct winsize size = { .ws_row = 24, .ws_col = 80 };
+    struct winsize size = { 0 };
     const char *p = w->text;
 
-    (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    /* A serial line knows no size, and says 0. */
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0)
+        size = (struct winsize){ .ws_row = 24, .ws_col = 80 };
     fputs(SCREEN_HOME, stdout);
     for (unsigned row = 1; *p != '\0' && row < size.ws_row; row++) {
-        size_t len = strcspn(p, "\n");
-        fwrite(p, 1, fitting(p, len, size.ws_col), stdout);
-        fputs(LINE_REST "\n", stdout);
-        p += len + (p[len] == '\n');
+        size_t len = strcspn(p, "\n"), fits = fitting(p, len, size.ws_col);
+        fputs(LINE_REST, stdout);       /* at the row's end it would take the last sign */
+        fwrite(p, 1, fits, stdout);
+        putchar('\n');
+        p += is_sentence(p, len) ? fits : len;
+        p += *p == '\n';
     }
     fputs(*p != '\0' ? "… (more below; q ends)" LINE_REST : "q ends" LINE_REST, stdout);
     fputs(SCREEN_REST, stdout);

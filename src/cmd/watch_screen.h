@@ -1,8 +1,9 @@
 /*
  * watch_screen: a text that changes, on the whole of a terminal.
  *
- * The screen that was there comes back at the end, however that comes: by q, by a signal. What
- * does not fit is cut at the edges. Where stdout is no terminal, the texts follow one another.
+ * The screen that was there comes back at the end, however that comes: by q, by a signal. A line
+ * of a table that does not fit is cut at the edge, a sentence goes on in the next row; what is too
+ * much for the rows is cut. Where stdout is no terminal, the texts follow one another.
  */
 #ifndef SALLYPORT_CMD_WATCH_SCREEN_H
 #define SALLYPORT_CMD_WATCH_SCREEN_H

@@ -391,6 +391,28 @@ def test_watch_is_a_screen_that_goes_away(admin, certs):
         os.close(terminal)
 
 
+def test_watch_shows_the_whole_reason_of_a_failed_reload(admin, certs, tmp_path):
+    """A table is cut at the edge, what is wrong and how to mend it is not."""
+    key = tmp_path / "node.key"
+    shutil.copy(certs.server.key, key)
+    proxy = admin(store={"cert": certs.server.cert, "key": key})
+    key.write_text("no key\n")
+    proxy.await_message("^reload failed: generation 1 stays in force$")
+    process, terminal = in_terminal("status", "--watch", "-c", proxy.path)
+    try:
+        screen = re.sub(rb"\033\[[?0-9;]*[a-zA-Z]", b"", read_until(terminal, b"q ends"))
+        rows = screen.decode().split("\r\n")
+        assert all(len(row) <= 60 for row in rows), rows
+        told = gate_module.run("status", "-c", proxy.path).stdout.splitlines()
+        (error,) = [line for line in told if ": error: " in line]
+        assert len(error) > 60 and error.endswith(")")
+        assert error in "".join(rows), rows
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
 def test_watch_without_a_terminal_goes_on_when_the_gate_is_gone(admin):
     proxy = admin()
     with subprocess.Popen([gate_module.SALLYPORT, "status", "--watch", "-c", proxy.path],
