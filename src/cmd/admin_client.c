@@ -31,6 +31,7 @@ struct search {
     bool looks;
     struct addr found;          /* the first Unix socket, or, of who only looks, what there is */
     size_t n;                   /* addresses there are */
+    const char *place;          /* where the last of them was set */
 };
 
 static bool is_good(const struct search *s)
@@ -47,6 +48,7 @@ static void search_in(const struct settings *settings, struct search *s, struct 
         if (!is_admin(g))
             continue;
         s->n++;
+        s->place = g->file;
         if (addr_parse(str_span(g->value), &a, &e) != 0)
             diag_add(d, DIAG_ERROR,
                      (struct diag_at){ { g->file, g->line }, NULL, g->key, g->value }, NULL, "%s",
@@ -63,8 +65,11 @@ int admin_client_find(const struct invocation *inv, bool looks, struct addr *out
     struct settings file = { 0 };
     struct diags of_file = { 0 };
     struct search s = { .looks = looks };
+    const char *where = inv->config_path;
 
     search_in(&inv->overrides, &s, d);
+    if (s.n > 0)
+        where = s.place;
     /* What else is wrong with the file is for the running one to say. */
     if (s.n == 0 && inv->config_path != NULL) {
         source_read(inv->config_path, &file, &of_file);
@@ -74,12 +79,14 @@ int admin_client_find(const struct invocation *inv, bool looks, struct addr *out
     }
     bool found = is_good(&s);
     if (!found && d->errors == 0)
-        diag_add(d, DIAG_ERROR, (struct diag_at){ { inv->config_path, 0 }, NULL, NULL, NULL },
+        diag_add(d, DIAG_ERROR, (struct diag_at){ { where, 0 }, NULL, NULL, NULL },
                  looks ? "set [proxy] admin = unix:/run/sallyport/admin.sock, or name the address "
                          "with --admin"
                        : "set [proxy] admin = unix:/run/sallyport/admin.sock, or name the socket "
                          "with --admin; HUP reloads without one",
-                 s.n == 0 ? "there is no admin address" : "no admin address is a Unix socket");
+                 s.n > 0 ? "no admin address is a Unix socket"
+                 : of_file.errors > 0 ? "no admin address can be read there"
+                                      : "there is no admin address");
     *out = s.found;
     settings_free(&file);
     diags_free(&of_file);
@@ -178,7 +185,9 @@ static int read_answer(int fd, struct admin_answer *out, struct err *e)
 
     if (rc == 0) {
         out->status = head > 0 ? status_of(bytes) : 0;
-        if (out->status == 0 || !is_whole((struct span){ bytes, head }, len - head))
+        if (out->status == 0 && len > 0)
+            rc = err_setx(e, "what answered is no admin address");
+        else if (out->status == 0 || !is_whole((struct span){ bytes, head }, len - head))
             rc = err_setx(e, "it ended before it had answered; see its log");
     }
     if (rc == 0) {

@@ -345,12 +345,26 @@ def test_status_by_a_tcp_address_and_by_none(gate, origin):
     where = proxy.await_message(r"^admin on 127\.0\.0\.1:")["message"].split()[-1]
     proxy.monitor()
     assert gate_module.run("status", "--admin", where).returncode == 0
-    assert gate_module.run("reload", "--admin", where).returncode == 1, "that is no Unix socket"
+    done = gate_module.run("reload", "--admin", where, "-c", proxy.path)
+    assert done.returncode == 1 and "no admin address is a Unix socket" in done.stderr
+    assert str(proxy.path) not in done.stderr, "the command line named it"
     done = gate_module.run("status", "--admin", "unix:/nonexistent/x")
     assert done.returncode == 1 and "is it running?" in done.stderr
     bare = gate(origin(echo).address)
     done = gate_module.run("status", "-c", bare.path)
     assert done.returncode == 1 and "there is no admin address" in done.stderr
+    done = gate_module.run("status", "-c", "/nonexistent/x.conf")
+    assert done.returncode == 1 and "there is no admin address" not in done.stderr
+    assert "x.conf: error: no such file" in done.stderr and "--admin" in done.stderr
+
+
+def test_status_of_something_else(origin):
+    """Another program's port, that of an old web server say."""
+    def old(conn):
+        conn.recv(4096)
+        conn.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
+    done = gate_module.run("status", "--admin", origin(old).address)
+    assert done.returncode == 1 and "what answered is no admin address" in done.stderr
 
 
 def in_terminal(*args):
