@@ -30,6 +30,8 @@ static char *missing_hint(const struct conf *c, enum conf_section s, const char 
         names[n] = h->name;
     }
     char *hint = schema_hint(name, names, n);
+    if (hint == NULL && s == SECTION_UPSTREAM && name[0] == '/')
+        hint = mem_printf("the path of a Unix socket stands behind unix:, unix:%s", name);
     if (hint == NULL)
         hint = mem_printf("add a section [%s %s]%s", conf_sections[s], name,
                           s == SECTION_UPSTREAM ? ", or write an address with its port" : "");

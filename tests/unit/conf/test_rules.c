@@ -196,6 +196,9 @@ static const struct {
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = nowhere\n",
       { DIAG_ERROR, 6, "upstream", "there is no [upstream nowhere]", "an address with its port" },
       0 },
+    { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = /run/app.sock\n",
+      { DIAG_ERROR, 6, "upstream", "there is no [upstream /run/app.sock]",
+        "unix:/run/app.sock" }, 0 },
     { STORE "[route r]\nlisten = 127.0.0.1:1\nstore = s\nupstream = builtin:pge\n",
       { DIAG_ERROR, 6, "upstream", "the only builtin is builtin:page", "" }, 0 },
 
