@@ -32,6 +32,24 @@ static int send_with(int to, const void *p, size_t len, int fd)
     return sendmsg(to, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len ? 0 : -1;
 }
 
+/* The one descriptor that came. The room for one has, for its alignment, room for a second, and
+   whoever sends two shall not fill our table with what nobody closes: those are closed here. */
+static int only_fd(struct msghdr *m)
+{
+    struct cmsghdr *h = CMSG_FIRSTHDR(m);
+    int fd = -1;
+
+    if (h == NULL || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+        return -1;
+    size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
+        if (n > 1)
+            close(fd);
+    }
+    return n == 1 ? fd : -1;
+}
+
 /* Its length; *fd is -1 when none came. */
 static ssize_t receive_with(int from, void *p, size_t room, int *fd)
 {
@@ -47,9 +65,8 @@ static ssize_t receive_with(int from, void *p, size_t room, int *fd)
         n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
 
-    struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (h != NULL && h->cmsg_type == SCM_RIGHTS && h->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd, CMSG_DATA(h), sizeof(*fd));
+    if (n >= 0)
+        *fd = only_fd(&m);
     return n;
 }
 

@@ -156,3 +156,32 @@ Test(dial, serves_on_after_nonsense)
     close(ends[0]);
     cr_expect_eq(ended(pid), 0);
 }
+
+/* The room for one descriptor has room for two: none of them may stay open at the helper. */
+Test(dial, keeps_nothing_of_two_descriptors)
+{
+    struct addr odd = place;
+    int reply[2];
+    char byte;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } c = { .room = { 0 } };
+    struct iovec v = { &odd, sizeof(odd) };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = c.room,
+                        .msg_controllen = sizeof(c.room) };
+    pid_t pid = helper();
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, reply), 0);
+    c.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET,
+                               .cmsg_type = SCM_RIGHTS };
+    memcpy(CMSG_DATA(&c.head), (int[]){ reply[1], reply[1] }, 2 * sizeof(int));
+    cr_assert_eq(sendmsg(ends[0], &m, 0), (ssize_t)sizeof(odd));
+    close(reply[1]);
+
+    cr_expect_eq(dialled(ends[0]), 0, "what came before has been dealt with");
+    cr_expect_eq(recv(reply[0], &byte, 1, MSG_DONTWAIT), 0, "the other end is closed everywhere");
+    expect_a_byte();
+    close(ends[0]);
+    cr_expect_eq(ended(pid), 0);
+}
