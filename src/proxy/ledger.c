@@ -21,17 +21,25 @@ static uint32_t place_of(const struct ledger_part *p, const char *name)
     return PLACES;
 }
 
+/* What is there is read once, and checked where it was read to: whoever has the memory mapped may
+   write between two looks. */
+static uint32_t row_at(const struct ledger_part *p, uint32_t place)
+{
+    uint32_t row = place < PLACES ? __atomic_load_n(&p->place[place], __ATOMIC_ACQUIRE) : 0;
+
+    return row < LEDGER_ROWS ? row : 0;
+}
+
 uint32_t ledger_enter(struct ledger *l, enum ledger_kind kind, const char *name)
 {
     struct ledger_part *p = &l->part[kind];
     uint32_t place = strlen(name) < LEDGER_NAME ? place_of(p, name) : PLACES;
+    uint32_t row = row_at(p, place), n = __atomic_load_n(&p->n, __ATOMIC_ACQUIRE);
 
-    if (place == PLACES || p->place[place] != 0)
-        return place < PLACES ? p->place[place] : 0;
-    if (p->n >= LEDGER_ROWS - 1)
-        return 0;
+    if (place == PLACES || row != 0 || n >= LEDGER_ROWS - 1)
+        return row;
 
-    uint32_t row = p->n + 1;
+    row = n + 1;
     snprintf(p->name[row], LEDGER_NAME, "%s", name);
     __atomic_store_n(&p->place[place], row, __ATOMIC_RELEASE);
     __atomic_store_n(&p->n, row, __ATOMIC_RELEASE);
@@ -41,10 +49,8 @@ uint32_t ledger_enter(struct ledger *l, enum ledger_kind kind, const char *name)
 uint32_t ledger_find(const struct ledger *l, enum ledger_kind kind, const char *name)
 {
     const struct ledger_part *p = &l->part[kind];
-    uint32_t place = strlen(name) < LEDGER_NAME ? place_of(p, name) : PLACES;
-    uint32_t row = place < PLACES ? p->place[place] : 0;
 
-    return row < LEDGER_ROWS ? row : 0;
+    return row_at(p, strlen(name) < LEDGER_NAME ? place_of(p, name) : PLACES);
 }
 
 uint32_t ledger_last(const struct ledger *l, enum ledger_kind kind)
