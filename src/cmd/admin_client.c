@@ -176,6 +176,17 @@ static bool is_whole(struct span head, size_t body_len)
     return false;
 }
 
+/* Who answers speaks with strangers, and may be no friend by now: none of what it says shall
+   command the terminal of whoever asks, who is root more often than not. */
+static void disarm(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++)
+        if ((*p < 0x20 && *p != '\n') || *p == 0x7f)
+            *p = '?';
+        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)   /* the same in UTF-8 */
+            p[0] = p[1] = '?';
+}
+
 static int read_answer(int fd, struct admin_answer *out, struct err *e)
 {
     char *bytes = NULL;
@@ -193,6 +204,7 @@ static int read_answer(int fd, struct admin_answer *out, struct err *e)
     if (rc == 0) {
         out->len = len - head;
         out->body = mem_strndup(bytes + head, out->len);
+        disarm(out->body);
     }
     free(bytes);
     return rc;

@@ -9,6 +9,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -469,3 +470,26 @@ def test_who_asks_all_the_time_gets_what_was_written_a_moment_ago(admin, certs):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_what_an_answer_holds_does_not_command_the_terminal(tmp_path):
+    """The monitor speaks with strangers: one that was broken into answers what it likes."""
+    where = tmp_path / "admin"
+    body = b"sally\x1b]0;port\x07 \xc2\x9b31m\tz\xc3\xb6e\x7f\nend\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    def serve(listener):
+        for _ in range(2):              # the text, and whether it is ready
+            peer = listener.accept()[0]
+            with peer:
+                peer.recv(4096)
+                peer.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(where))
+        listener.listen()
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        done = subprocess.run([gate_module.SALLYPORT, "status", "--admin", f"unix:{where}"],
+                              capture_output=True, timeout=PATIENCE, check=False)
+
+    assert done.stdout == b"sally?]0;port? ??31m?z\xc3\xb6e?\nend\n", done
