@@ -41,7 +41,7 @@
 static const char *const usual[] = {
     /* descriptors */
     "read", "readv", "pread64", "preadv", "write", "writev", "pwrite64", "lseek", "_llseek",
-    "close", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64",
+    "close", "close_range", "dup", "dup2", "dup3", "fstat", "fstat64",
     "ftruncate", "fsync", "pipe2", "eventfd2", "memfd_create",
     /* sockets that are there */
     "recv", "recvfrom", "recvmsg", "recvmmsg", "send", "sendto", "sendmsg", "sendmmsg",
@@ -152,6 +152,9 @@ static int add_sockets(scmp_filter_ctx f)
 static int add_few_uses(scmp_filter_ctx f)
 {
     static const uint64_t ioctls[] = { FIONREAD, FIONBIO, SIOCOUTQ, TCGETS, SIOCGIFINDEX };
+    /* Not those that choose a signal and whom it goes to: they kill as well as kill() does. */
+    static const uint64_t fcntls[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+                                       F_SETFL, F_ADD_SEALS, F_GET_SEALS };
     static const uint64_t prctls[] = { PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_VMA };
     struct scmp_arg_cmp empty_path = SCMP_CMP(3, SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH);
     int rc = add_without(f, "mmap", 2, PROT_EXEC);
@@ -163,6 +166,10 @@ static int add_few_uses(scmp_filter_ctx f)
     rc = rc ? rc : add(f, SCMP_ACT_ALLOW, "newfstatat", 1, &empty_path);    /* fstat() */
     for (size_t i = 0; i < COUNT(ioctls) && rc == 0; i++)
         rc = add_with(f, "ioctl", 1, ioctls[i]);
+    for (size_t i = 0; i < COUNT(fcntls) && rc == 0; i++) {
+        rc = add_with(f, "fcntl", 1, fcntls[i]);
+        rc = rc ? rc : add_with(f, "fcntl64", 1, fcntls[i]);
+    }
     for (size_t i = 0; i < COUNT(prctls) && rc == 0; i++)
         rc = add_with(f, "prctl", 0, prctls[i]);
     return rc;

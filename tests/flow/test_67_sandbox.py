@@ -24,7 +24,8 @@ WORKER, MONITOR, DIALLER, LOADER = ("sallyport-w0", "sallyport-mon", "sallyport-
 
 # What comes of each deed. ENOSYS is what a call gets that is not on the list of those allowed.
 STRICT = {"open": "EACCES", "create": "EACCES", "exec": "killed", "fork": "ENOSYS",
-          "socket": "ENOSYS", "dial": "EACCES", "ptrace": "killed", "code": "ENOSYS"}
+          "socket": "ENOSYS", "dial": "EACCES", "ptrace": "killed", "code": "ENOSYS",
+          "signal": "ENOSYS"}
 DENIED = {
     WORKER: STRICT, MONITOR: STRICT, DIALLER: STRICT,
     LOADER: {"create": "EACCES", "exec": "EPERM", "socket": "EPERM", "dial": "EPERM",

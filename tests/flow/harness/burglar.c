@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ static int do_it(const char *deed, const char *arg)
         return be_traced(arg);
     if (strcmp(deed, "code") == 0)
         return make_code();
+    if (strcmp(deed, "signal") == 0)    /* by a socket that is told whom to signal, and how */
+        return fcntl(STDERR_FILENO, F_SETSIG, SIGKILL);
     errno = EINVAL;
     return -1;
 }
