@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +32,7 @@
 #include "conf/schema.h"
 
 #define MONITOR_NICE 10
+#define MONITOR_SLICE_NS 100000u
 #define END_MS 1000u            /* from the end of its channel to its own */
 #define SILENT_MS 10000u        /* for a loop that serves nobody but admins, and that now and then
                                    builds what it is to look after out of a whole configuration */
@@ -98,6 +101,29 @@ static size_t nsockets(const struct admin *a)
     return a->sockets != NULL ? admin_sockets_count(a->sockets) : 0;
 }
 
+/* struct sched_attr, which glibc 2.36 does not have (sched_setattr(2)). */
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+/*
+ * Whoever asks it all the time gets less of a CPU than who is served: not next to nothing, for on a
+ * busy host its answer is what keeps sallyport from being restarted. And it lets go of the CPU
+ * when somebody else wakes; kernels before 6.12 do not look at the slice.
+ */
+static void step_back(void)
+{
+    struct scheduling s = { .size = sizeof(s), .policy = SCHED_OTHER, .nice = MONITOR_NICE,
+                            .runtime = MONITOR_SLICE_NS };
+
+    if (syscall(SYS_sched_setattr, 0, &s, 0) != 0)
+        (void)setpriority(PRIO_PROCESS, 0, MONITOR_NICE);
+}
+
 static int monitor_work(const struct admin *a, const struct sandbox *box, int channel,
                         pid_t master, struct err *e)
 {
@@ -106,9 +132,7 @@ static int monitor_work(const struct admin *a, const struct sandbox *box, int ch
     prctl(PR_SET_NAME, "sallyport-mon"); /* what ps and top show */
     if (privs_drop(&a->privs, e) != 0)
         return -1;
-    /* Whoever asks it all the time gets less of a CPU than who is served. Not next to nothing: on
-       a busy host its answer is what keeps sallyport from being restarted. */
-    (void)setpriority(PRIO_PROCESS, 0, MONITOR_NICE);
+    step_back();
     if (accounts_only_read(a->accounts) != 0)
         return err_set(e, "cannot read what is counted");
     /* The end of the channel ends it as well, but only while it runs its loop. */

@@ -156,6 +156,13 @@ static bool step_answer(struct httpd_call *c)
     return true;
 }
 
+bool httpd_is_local(const struct httpd_call *c)
+{
+    struct addr ours;
+
+    return sock_local_addr(c->s.fd, &ours) == 0 && addr_is_local(&ours);
+}
+
 void httpd_answer(struct httpd_call *c, const struct httpd_answer *a)
 {
     char date[HTTP1_DATE_MAX];

@@ -16,6 +16,7 @@
 #ifndef SALLYPORT_APP_HTTPD_H
 #define SALLYPORT_APP_HTTPD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -58,5 +59,9 @@ void httpd_answer(struct httpd_call *call, const struct httpd_answer *a);
 
 /* The same, with a line of text. */
 void httpd_say(struct httpd_call *call, unsigned status, const char *text);
+
+/* It came to an address that this host alone has (loopback, a Unix socket), whatever the listening
+   socket's is. */
+bool httpd_is_local(const struct httpd_call *call);
 
 #endif

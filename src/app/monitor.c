@@ -294,13 +294,13 @@ static bool names_an_address(struct span host)
 
 /* What a page in somebody's browser could send. It can reach our loopback, and, by a
    name of its own that it lets point there, read the answers too. */
-static bool is_from_a_page(const struct http1_request *r, const struct addr *door)
+static bool is_from_a_page(const struct httpd_call *call, const struct http1_request *r)
 {
     struct span value;
 
     if (http1_field(r, "origin", &value))
         return true;
-    return addr_is_local(door) && http1_field(r, "host", &value) && !names_an_address(value);
+    return httpd_is_local(call) && http1_field(r, "host", &value) && !names_an_address(value);
 }
 
 static void on_request(void *arg, struct httpd_call *call, const struct http1_request *r,
@@ -310,7 +310,7 @@ static void on_request(void *arg, struct httpd_call *call, const struct http1_re
     bool is_unix = m->doors[door].u.sa.sa_family == AF_UNIX;
     const struct place *e = find(r->path);
 
-    if (!is_unix && is_from_a_page(r, &m->doors[door]))
+    if (!is_unix && is_from_a_page(call, r))
         httpd_say(call, 403, "not for web pages");
     else if (e == NULL)
         httpd_say(call, 404, "there is no such endpoint");

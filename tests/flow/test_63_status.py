@@ -493,3 +493,21 @@ def test_what_an_answer_holds_does_not_command_the_terminal(tmp_path):
                               capture_output=True, timeout=PATIENCE, check=False)
 
     assert done.stdout == b"sally?]0;port? ??31m?z\xc3\xb6e?\nend\n", done
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"])
+def test_a_page_in_a_browser_here_reads_nothing(gate, origin, listen):
+    """By a name of its own, which it lets point to our loopback."""
+    proxy = gate(origin(echo).address, proxy={"admin": listen})
+    port = proxy.await_message(r"^admin on ")["message"].rpartition(":")[2]
+    here = "[::1]" if listen.startswith("[") else "127.0.0.1"
+    proxy.monitor()
+
+    def code(*args, path="/status.json"):
+        return tools.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *args,
+                         f"http://{here}:{port}{path}").stdout
+
+    assert code() == "200"
+    assert code("-H", "Host: localhost") == "200"
+    assert code("-H", "Host: page.example") == "403"
+    assert code("-H", "Origin: http://page.example") == "403"

@@ -198,7 +198,9 @@ def test_a_reload_brings_a_port(gate, origin, certs, config):
     served(proxy, certs)
     assert set(before) <= set(procfs.children(proxy.pid))
 
-    os.kill(dialler(proxy), signal.SIGKILL)
+    # While both editions were about, there was one for both.
+    until("there is one beside the worker", lambda: len(procfs.children(proxy.pid)) == 2)
+    os.kill(until("it has its name", lambda: dialler(proxy)), signal.SIGKILL)
     proxy.await_message("^the dialler was killed by signal 9 .*: it is replaced$")
     until("there is another", lambda: dialler(proxy))
     until("it is asked", lambda: client.outcome(proxy.address, certs) == "ok")
