@@ -84,6 +84,7 @@ class Gate:
             cwd=cwd, **who,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=limit, text=True, errors="backslashreplace")
+        self._pipes = [self.process.stdout, self.process.stderr]
         self._readers = [threading.Thread(target=self._read, args=job, daemon=True) for job in (
             (self.process.stdout, self.output), (self.process.stderr, self.errors))]
         for reader in self._readers:
@@ -221,8 +222,8 @@ class Gate:
         for reader in self._readers:
             reader.join(PATIENCE)
         if not any(reader.is_alive() for reader in self._readers):
-            self.process.stdout.close()     # a report remembers all gates of a run
-            self.process.stderr.close()
+            for pipe in self._pipes:        # a report remembers all gates of a run
+                pipe.close()
         return code
 
     def close(self):
