@@ -427,8 +427,8 @@ void admin_report(struct admin *a, const struct report *r)
 {
     if (a->report >= 0)
         close(a->report);
-    a->report = report_write(r);
-    if (a->report < 0)
+    a->report = a->needed ? report_write(r) : -1;
+    if (a->needed && a->report < 0)
         log_error("the monitor cannot be told how we are: no file in memory could be made");
     send_file(a, CHANNEL_REPORT, a->report);
 }
