@@ -120,7 +120,7 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const char *const *names,
 /* Only with this value in that argument. */
 static int add_with(scmp_filter_ctx f, const char *name, unsigned arg, uint64_t value)
 {
-    struct scmp_arg_cmp when = SCMP_CMP(arg, SCMP_CMP_EQ, value);
+    struct scmp_arg_cmp when = SCMP_CMP(arg, SCMP_CMP_EQ, value, 0);
 
     return add(f, SCMP_ACT_ALLOW, name, 1, &when);
 }
@@ -139,7 +139,7 @@ static int add_sockets(scmp_filter_ctx f)
 {
     static const uint64_t families[] = { AF_UNIX, AF_INET, AF_INET6 };
     struct scmp_arg_cmp interfaces[] = {
-        SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK), SCMP_CMP(2, SCMP_CMP_EQ, NETLINK_ROUTE),
+        SCMP_CMP(0, SCMP_CMP_EQ, AF_NETLINK, 0), SCMP_CMP(2, SCMP_CMP_EQ, NETLINK_ROUTE, 0),
     };
     int rc = add(f, SCMP_ACT_ALLOW, "socket", 2, interfaces);
 
@@ -191,7 +191,7 @@ static int add_allowed(scmp_filter_ctx f, enum sandbox_role role)
 /* Who needs no network has Unix sockets alone: the log, and who looks up users. */
 static int add_forbidden(scmp_filter_ctx f, bool network)
 {
-    struct scmp_arg_cmp others = SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX);
+    struct scmp_arg_cmp others = SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0);
     int rc = add_all(f, SCMP_ACT_ERRNO(EPERM), dangers, COUNT(dangers));
 
     rc = rc ? rc : add_all(f, SCMP_ACT_ERRNO(EPERM), doubtful, COUNT(doubtful));
