@@ -464,12 +464,8 @@ struct admin *admin_new(struct loop *l, const struct admin_around *around, const
     const struct conf_proxy *p = &c->proxy;
     struct admin *a = mem_zalloc(sizeof(*a));
     struct diags told = { 0 };  /* by the loader */
-    struct conf_proxy who = *p;
 
-    /* Where the one process of `workers = 0` stays root, the monitor does not. */
-    if (who.workers == 0)
-        who.workers = 1;
-    a->privs = privs_plan(&who, &told);
+    a->privs = privs_plan_apart(p, &told);
     a->loop = l;
     a->reload = around->reload;
     a->accounts = around->accounts;

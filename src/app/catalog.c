@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "app/memfile.h"
-#include "base/mem.h"
 
 #define FACTS_MAX (512u << 20)
 
@@ -17,30 +16,15 @@ static int by_owner(const void *a, const void *b)
     return c != 0 ? c : (x->fact.path > y->fact.path) - (x->fact.path < y->fact.path);
 }
 
-static bool read_items(struct catalog *c, size_t len)
-{
-    struct unpack u = { c->bytes, len, false };
-    size_t room = 0;
-
-    while (u.left > 0) {
-        struct inventory_item item;
-        if (!inventory_next(&u, &item))
-            return false;
-        if (c->n == room) {
-            room = room > 0 ? 2 * room : 32;
-            c->v = mem_grow(c->v, room, sizeof(c->v[0]));
-        }
-        c->v[c->n++] = item;
-    }
-    return true;
-}
-
 bool catalog_read(int fd, uint64_t generation, struct catalog *out)
 {
+    struct inventory all = { 0 };
     size_t len = 0;
 
     *out = (struct catalog){ .bytes = memfile_read(fd, FACTS_MAX, &len) };
-    bool good = out->bytes != NULL && read_items(out, len);
+    bool good = out->bytes != NULL && inventory_unpack(out->bytes, len, &all);
+    out->v = all.v;
+    out->n = all.n;
     if (!good)
         catalog_free(out);
     else if (out->n > 0)

@@ -135,14 +135,10 @@ bool dialler_reaped(struct dialler *d, pid_t pid, int wait_status)
 struct dialler *dialler_new(struct loop *l, const struct conf *c, dialler_fn *changed, void *arg)
 {
     struct dialler *d = mem_zalloc(sizeof(*d));
-    struct conf_proxy who = c->proxy;
     struct diags told = { 0 };  /* by the loader */
 
-    /* Where the one process of `workers = 0` stays root, this one does not. */
-    if (who.workers == 0)
-        who.workers = 1;
     *d = (struct dialler){
-        .loop = l, .privs = privs_plan(&who, &told), .all = sandbox_plan(c), .fd = -1,
+        .loop = l, .privs = privs_plan_apart(&c->proxy, &told), .all = sandbox_plan(c), .fd = -1,
         .changed = changed, .arg = arg
     };
     diags_free(&told);

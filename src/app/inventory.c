@@ -41,6 +41,17 @@ static bool read_items(struct reading *r, const uint8_t *p, size_t len)
     return true;
 }
 
+bool inventory_unpack(const void *p, size_t len, struct inventory *out)
+{
+    struct reading r = { .out = out };
+
+    *out = (struct inventory){ 0 };
+    if (read_items(&r, p, len))
+        return true;
+    inventory_free(out);
+    return false;
+}
+
 static bool read_store(struct reading *r, const uint8_t *p, size_t len)
 {
     struct unpack u = { p, len, false };

@@ -43,6 +43,10 @@ void inventory_keep(struct inventory *before, const char *owner, const struct fa
 /* The next that was packed; false at the end, and when it is damaged (u->bad, or more is left). */
 bool inventory_next(struct unpack *u, struct inventory_item *out);
 
+/* All that was packed there, to be read for as long as that is; inventory_free() it. False, and an
+   empty one, when it is damaged. */
+bool inventory_unpack(const void *p, size_t len, struct inventory *out);
+
 /* Of a bundle; empty when it holds none. False when it is damaged. */
 bool inventory_read(struct bundle *b, struct inventory *out);
 /* The same, for inventory_find() alone: it is read when that is called. */

@@ -107,6 +107,15 @@ struct privs privs_plan(const struct conf_proxy *p, struct diags *d)
     return out;
 }
 
+struct privs privs_plan_apart(const struct conf_proxy *p, struct diags *d)
+{
+    struct conf_proxy who = *p;
+
+    if (who.workers == 0)
+        who.workers = 1;
+    return privs_plan(&who, d);
+}
+
 void privs_free(struct privs *p)
 {
     free(p->groups);

@@ -32,6 +32,9 @@ struct privs {
  * written out; as root it warns otherwise.
  */
 struct privs privs_plan(const struct conf_proxy *p, struct diags *d);
+/* The same for a process that is not a worker: where the one of workers = 0 stays root, this one
+   does not. */
+struct privs privs_plan_apart(const struct conf_proxy *p, struct diags *d);
 void privs_free(struct privs *p);
 
 /* Become that user, and prove that there is no way back. 0, or -1 and e. */
