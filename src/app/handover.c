@@ -201,16 +201,25 @@ static void hang_up(struct handover *h)
     h->talk = -1;
 }
 
+/* Whether that is why it failed: then it is kept. */
+static bool take_why(struct handover *h, const char *text)
+{
+    size_t failed = sizeof(TAKEOVER_FAILED) - 1;
+
+    if (strncmp(text, TAKEOVER_FAILED, failed) != 0)
+        return false;
+    snprintf(h->why, sizeof(h->why), "%s", text + failed);
+    return true;
+}
+
 /* The last words of one that is gone; whatever else it said counts no more. */
 static void hear_why(struct handover *h)
 {
     char text[WORD_MAX];
-    size_t failed = sizeof(TAKEOVER_FAILED) - 1;
 
     for (ssize_t n; (n = recv(h->talk, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0;) {
         text[n] = '\0';
-        if (strncmp(text, TAKEOVER_FAILED, failed) == 0)
-            snprintf(h->why, sizeof(h->why), "%s", text + failed);
+        (void)take_why(h, text);
     }
 }
 
@@ -227,7 +236,6 @@ static void on_word(void *arg, unsigned ready)
 {
     struct handover *h = arg;
     char text[WORD_MAX];
-    size_t failed = sizeof(TAKEOVER_FAILED) - 1;
 
     (void)ready;
     ssize_t n = recv(h->talk, text, sizeof(text) - 1, MSG_DONTWAIT);
@@ -241,9 +249,7 @@ static void on_word(void *arg, unsigned ready)
         loop_timer_clear(h->patience);
         loop_fd_want(h->io, 0);
         h->ev.done(h->ev.arg, h->pid);
-    } else if (strncmp(text, TAKEOVER_FAILED, failed) == 0) {
-        snprintf(h->why, sizeof(h->why), "%s", text + failed);
-    } else {
+    } else if (!take_why(h, text)) {
         end_it(h, "it speaks nonsense");
     }
 }
